@@ -1,0 +1,1 @@
+"""Places where a plan can run: the caller's thread, threads, processes, a Dask cluster."""

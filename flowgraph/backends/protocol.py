@@ -1,0 +1,62 @@
+"""What a backend is: one verb."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from threading import Event
+
+    from flowgraph.compiler.plan import Key, Plan
+    from flowgraph.runtime.outcome import Outcome
+
+__all__ = ["Backend", "OnOutcome"]
+
+OnOutcome = "Callable[[Key, Outcome], None]"
+
+
+class Backend(Protocol):
+    """A place where a plan can run.  Enter it before use, leave it after."""
+
+    workers: int
+    """Tasks that run at once; what the plan is made for."""
+    finest: int
+    """Smallest batch, as a part of a worker's share: small where a task is cheap."""
+
+    def run(
+        self,
+        plan: Plan,
+        on_outcome: Callable[[Key, Outcome], None],
+        stop: Event,
+        *,
+        halts: bool,
+        live: bool,
+    ) -> Mapping[Key, Outcome]:
+        """Run a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+            What to run; a plan runs once.
+        on_outcome : callable
+            Called in the caller's thread with the key and the outcome of tasks
+            as they end.  Where outcomes stay on the workers it is called with
+            what reached the caller: the report of a task, without its value.
+            What it raises ends the run.
+        stop : Event
+            Set when the run is over: what has not started does not start.
+        halts : bool
+            A task stops at its first final failure.
+        live : bool
+            Somebody watches: report each task as it ends.
+
+        Returns
+        -------
+        mapping
+            The outcomes of the targets' keys.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...

@@ -1,0 +1,101 @@
+"""Fuse stages that follow one another into one task.
+
+Item-wise stages in a row become one `Chain`, with the reduction or count at
+their end; single calls in a row become one `Series`.  Two steps are fused when
+nothing is lost by it: nobody else needs the value between them, neither is
+limited, and the second waits for nothing that the first does not wait for;
+else the first would start later than it could.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowgraph.compiler.dag import Chain, Constant, Dag, Series
+from flowgraph.declare.steps import Call, Count, Each, Fold, Step
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+__all__ = ["fuse"]
+
+
+class _Group:
+    """Steps that become one."""
+
+    def __init__(self, first: Step, constants: set[str]) -> None:
+        self.steps = [first]
+        self.needs = dict.fromkeys(_outer_needs(first))
+        self.after = dict.fromkeys(first.after)
+        self.constants = constants
+
+    def takes(self, step: Step, uses: Counter[str]) -> bool:
+        """True if ``step`` can follow the last step at no loss."""
+        last = self.steps[-1]
+        if uses[last.name] != 1 or last.name not in step.needs:
+            return False
+        if _is_limited(last) or _is_limited(step):
+            return False
+        if isinstance(step, Call) != isinstance(last, Call):
+            return False
+        others = [need for need in _outer_needs(step) if need != last.name]
+        return all(need in self.needs or need in self.constants for need in others) and all(
+            name in self.after for name in step.after
+        )
+
+    def add(self, step: Step) -> None:
+        """Let ``step`` follow."""
+        last = self.steps[-1].name
+        self.steps.append(step)
+        self.needs.update(dict.fromkeys(n for n in _outer_needs(step) if n != last))
+
+    def fused(self) -> Step:
+        """The one step that they become."""
+        last = self.steps[-1]
+        calls = [step for step in self.steps if isinstance(step, Call)]
+        needs, after = tuple(self.needs), tuple(self.after)
+        if calls:
+            return Series(name=last.name, needs=needs, after=after, calls=tuple(calls))
+        links = tuple(step for step in self.steps if isinstance(step, Each))
+        end = last if isinstance(last, (Fold, Count)) else None
+        return Chain(name=last.name, needs=needs, after=after, links=links, end=end)
+
+
+def fuse(dag: Dag) -> Dag:
+    """The graph with stages in a row fused."""
+    uses = dag.uses()
+    constants = {step.name for step in dag.steps if isinstance(step, Constant)}
+    steps: dict[str, Step | _Group] = {}
+    for step in dag.steps:
+        if not isinstance(step, (Call, Each, Fold, Count)):
+            steps[step.name] = step
+            continue
+        group = _group_for(step, steps, uses) or _Group(step, constants)
+        if group.steps[-1] is not step:
+            # It moves to the place of its new last step, after all that this one needs.
+            del steps[group.steps[-1].name]
+            group.add(step)
+        steps[step.name] = group
+    return dag.with_steps(
+        step.fused() if isinstance(step, _Group) else step for step in steps.values()
+    )
+
+
+def _group_for(
+    step: Step, steps: dict[str, Step | _Group], uses: Counter[str]
+) -> _Group | None:
+    """The group that ``step`` can follow, if there is one."""
+    for need in step.needs if isinstance(step, Call) else step.needs[:1]:
+        group = steps.get(need)
+        if isinstance(group, _Group) and group.takes(step, uses):
+            return group
+    return None
+
+
+def _is_limited(step: Step) -> bool:
+    return isinstance(step, (Call, Each, Fold)) and step.stage.sequential
+
+
+def _outer_needs(step: Step) -> tuple[str, ...]:
+    # A reduction's initial value is read when its last partial results are merged.
+    return step.needs[:1] if isinstance(step, Fold) else step.needs

@@ -1,0 +1,411 @@
+"""From steps to Dask tasks: the only place that speaks Dask's graph language.
+
+Each step becomes one or more jobs: a job is a piece of `flowgraph.runtime.work`
+and the jobs it waits for.  Keys are given at the end.  Dask starts independent
+tasks in descending order of their keys, compared as text; so the running number
+in a key counts down and has leading zeros, and the first, largest partition
+starts first.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import cloudpickle
+from dask.task_spec import Task, TaskRef
+
+from flowgraph.compiler import shipping
+from flowgraph.compiler.dag import Chain, Constant, Gathered, Series, stages_of
+from flowgraph.compiler.plan import Job, NodeInfo, Target
+from flowgraph.compiler.shipping import Cargo
+from flowgraph.declare.steps import MISSING, Call, Collect, Count, Each, Fold, Pack, Source, Step
+from flowgraph.runtime import work
+from flowgraph.runtime.call import Nest, Slot
+from flowgraph.runtime.chain import Calls, ChainPart, LinkPlan, Merge, OneCall
+from flowgraph.runtime.code import Code, Control, Parcel
+from flowgraph.runtime.code import Stage as StageEntry
+from flowgraph.runtime.outcome import Partition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowgraph.compiler.dag import Dag
+    from flowgraph.compiler.plan import Key
+    from flowgraph.declare.stage import Stage
+    from flowgraph.runtime.cuts import Cuts
+
+__all__ = ["Lowered", "lower", "node_table"]
+
+
+def node_table(dag: Dag) -> tuple[NodeInfo, ...]:
+    """The nodes of a graph that is not fused yet, with the calls they owe."""
+    lengths: dict[str, int | None] = {}
+    table = []
+    for step in dag.steps:
+        owed: int | None = 0
+        if isinstance(step, Source):
+            lengths[step.name] = None if step.items is None else len(step.items)
+        elif isinstance(step, Each):
+            owed = lengths[step.needs[0]]
+            lengths[step.name] = owed if step.op in ("map", "starmap") else None
+        elif isinstance(step, (Call, Fold)):
+            owed = 1
+        stages = stages_of(step)
+        table.append(NodeInfo(step.name, stages[0].name if stages else None, owed))
+    return tuple(table)
+
+
+def lower(dag: Dag, nodes: tuple[NodeInfo, ...], cuts: Mapping[str, Cuts]) -> Lowered:
+    """The Dask tasks of a compiled graph.
+
+    Parameters
+    ----------
+    dag : Dag
+        A graph that went through all passes.
+    nodes : tuple of NodeInfo
+        Its nodes before fusing; a record names one by its place here.
+    cuts : mapping of str to Cuts
+        How each source is cut.
+    """
+    drafts = _Drafts(dag, nodes, cuts)
+    for step in dag.steps:
+        drafts.add_step(step)
+    targets = [drafts.target(name) for name in dag.targets]
+    return drafts.finish(targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """What `lower` makes of a graph."""
+
+    token: str
+    tasks: dict[Key, Task]
+    jobs: tuple[Job, ...]
+    targets: tuple[Target, ...]
+    control: Control
+    cargo: tuple[Cargo, ...]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A job before the keys are given."""
+
+    prefix: str
+    work: work.Work
+    inputs: tuple[int, ...]
+
+
+class _Drafts:
+    """The jobs made so far, and where each step's value is."""
+
+    def __init__(self, dag: Dag, nodes: tuple[NodeInfo, ...], cuts: Mapping[str, Cuts]) -> None:
+        self._steps = dag.by_name()
+        self._numbers = {node.name: number for number, node in enumerate(nodes)}
+        self._cuts = cuts
+        self._drafts: list[_Draft] = []
+        self._made: dict[str, list[int]] = {}
+        self._whole: dict[str, list[int]] = {}
+        self._tokens: dict[str, int] = {}
+        self._lanes: dict[str, int] = {}
+        self._stages: dict[int, int] = {}
+        self._table: list[StageEntry] = []
+        self._cargo: list[Cargo] = []
+        self._sources: dict[str, list[Parcel[Partition]]] = {}
+
+    # Each kind of step
+
+    def add_step(self, step: Step) -> None:
+        """Add the jobs of a step."""
+        match step:
+            case Constant():
+                value = self._parcel(step.value, f"parameter '{step.name}'")
+                self._value(step, "param", work.Give, (), value=value)
+            case Source(items=None):
+                self._value(step, "list", work.List, (self._job(step.needs[0]),))
+            case Source():
+                pass  # its partitions travel with the tasks that read them
+            case Gathered() | Collect():
+                reads = tuple(self._parts(step.needs[0]))
+                with_errors = isinstance(step, Collect)
+                self._value(step, "collect", work.Gather, reads, with_errors=with_errors)
+            case Pack():
+                reads = tuple(map(self._job, step.needs))
+                template = self._parcel(step.template, f"node '{step.name}'", step.template)
+                self._value(step, "pack", work.Pack, reads, template=template)
+            case Series():
+                self._series(step)
+            case Chain():
+                self._chain(step)
+            case _:
+                raise TypeError(f"{type(step).__name__} cannot be lowered; fuse comes first")
+
+    def _series(self, step: Series) -> None:
+        places = {need: place for place, need in enumerate(step.needs)}
+        calls = []
+        for call in step.calls:
+            slots = tuple(places[need] for need in call.needs)
+            calls.append(
+                OneCall(
+                    self._stage(call.stage),
+                    self._numbers[call.name],
+                    call.name,
+                    tuple(_renumber(arg, slots) for arg in call.args),
+                    tuple((key, _renumber(arg, slots)) for key, arg in call.kwargs),
+                    slots,
+                )
+            )
+            places[call.name] = len(places)
+        what = f"stage '{step.calls[-1].stage.name}'"
+        parcel = self._parcel(tuple(calls), what, *(a for c in step.calls for a in _arguments(c)))
+        reads = tuple(map(self._job, step.needs))
+        self._value(step, _prefix(step), Calls, reads, lane=step.lane, calls=parcel)
+
+    def _chain(self, step: Chain) -> None:
+        if step.end is None:
+            self._made[step.name] = self._chain_parts(step, "list")
+        elif isinstance(step.end, Count):
+            parts = self._chain_parts(step, "count")
+            self._value(step, "count", work.Total, tuple(parts))
+        else:
+            stage = self._stage(step.end.stage)
+            op = LinkPlan(stage, self._numbers[step.name], step.name, "map")
+            self._tree(step, step.end, op, self._chain_parts(step, op))
+
+    def _chain_parts(self, step: Chain, end: Literal["list", "count"] | LinkPlan) -> list[int]:
+        """Add a job for each partition."""
+        assert step.cuts is not None
+        places = {need: place for place, need in enumerate(step.needs[1:])}
+        owner = f"stage '{stages_of(step)[0].name}'" if stages_of(step) else f"'{step.name}'"
+        arguments = [arg for link in step.links for arg in _arguments(link)]
+        links = self._parcel(
+            tuple(self._link(link, places) for link in step.links), owner, *arguments
+        )
+        others = tuple(map(self._job, step.needs[1:]))
+        whole, parcels, firsts = self._collection(step.needs[0])
+        return [
+            self._add(
+                step,
+                _prefix(step),
+                ChainPart,
+                (*(firsts if whole else firsts[part : part + 1]), *others),
+                lane=step.lane,
+                links=links,
+                end=end,
+                part=part,
+                cuts=step.cuts,
+                in_order=step.lane is not None,
+                source=parcels[part] if parcels else None,
+                whole=whole,
+            )
+            for part in range(len(step.cuts))
+        ]
+
+    def _tree(self, step: Chain, fold: Fold, op: LinkPlan, partials: list[int]) -> None:
+        nothing: Parcel[Any] = self._parcel((), "")
+        template = () if fold.initial is MISSING else (fold.initial,)
+        slots = tuple(range(-1, len(fold.needs) - 1))
+        initial = Nest(tuple, tuple(_renumber(item, slots) for item in template))
+        start = self._parcel(initial, f"initial value of '{step.name}'", *template)
+        others = tuple(map(self._job, fold.needs[1:]))
+        for width in step.levels[1:]:
+            last = width == 1
+            size = -(-len(partials) // width)
+            groups = [partials[k : k + size] for k in range(0, len(partials), size)]
+            partials = [
+                self._add(
+                    step,
+                    _prefix(step),
+                    Merge,
+                    (*group, *(others if last else ())),
+                    lane=step.lane,
+                    op=op,
+                    last=last,
+                    initial=start if last else nothing,
+                    partials=len(group),
+                )
+                for group in groups
+            ]
+        self._made[step.name] = partials
+
+    def _link(self, link: Each, places: Mapping[str, int]) -> LinkPlan:
+        slots = (-1, *(places[need] for need in link.needs[1:]))
+        return LinkPlan(
+            self._stage(link.stage),
+            self._numbers[link.name],
+            link.name,
+            link.op,
+            tuple(_renumber(arg, slots) for arg in link.args),
+            tuple((key, _renumber(arg, slots)) for key, arg in link.kwargs),
+        )
+
+    # Where values are
+
+    def _job(self, name: str) -> int:
+        """The job that has the value of a step."""
+        (number,) = self._made[name]
+        return number
+
+    def _parts(self, name: str) -> list[int]:
+        """The jobs that have the partitions of a collection."""
+        source = self._steps[name]
+        if not isinstance(source, Source):
+            return self._made[name]
+        if name not in self._whole:
+            whole = Chain(name=name, needs=(name,), links=(), cuts=self._cuts[name])
+            self._whole[name] = self._chain_parts(whole, "list")
+        return self._whole[name]
+
+    def _collection(
+        self, name: str
+    ) -> tuple[bool, Sequence[Parcel[Partition]], tuple[int, ...]]:
+        """How a chain gets at its partitions: whole list, parcels, jobs to read."""
+        source = self._steps[name]
+        if not isinstance(source, Source):
+            return False, (), tuple(self._made[name])
+        if source.items is None:
+            return True, (), (self._job(name),)
+        if name not in self._sources:
+            cuts, items = self._cuts[name], source.items
+            bounds = (cuts.bounds(part, len(items)) for part in range(len(cuts)))
+            self._sources[name] = [
+                self._parcel(Partition(items[a:b], range(a, b)), f"items of '{name}'", items[a:b])
+                for a, b in bounds
+            ]
+        return False, self._sources[name], ()
+
+    def _token(self, name: str) -> int:
+        """A job that says that a step has ended, without its data."""
+        if name not in self._tokens:
+            step = self._steps[name]
+            is_known_source = isinstance(step, Source) and step.items is not None
+            parts = self._parts(name) if is_known_source else self._made[name]
+            tokens = [self._add(step, "token", work.Token, (part,)) for part in parts]
+            if len(tokens) > 1:
+                tokens = [self._add(step, "token", work.Token, tuple(tokens))]
+            self._tokens[name] = tokens[0]
+        return self._tokens[name]
+
+    def target(self, name: str) -> tuple[str, list[int], bool]:
+        """Where the value of a target is: node, jobs, and whether they are partitions."""
+        step = self._steps[name]
+        items = isinstance(step, Source) or (isinstance(step, Chain) and step.end is None)
+        return name, self._parts(name) if items else self._made[name], items
+
+    # Making jobs
+
+    def _value(
+        self, step: Step, prefix: str, kind: type[work.Work], reads: tuple[int, ...], **fields: Any
+    ) -> None:
+        """Add the job that has the value of a step."""
+        self._made[step.name] = [self._add(step, prefix, kind, reads, **fields)]
+
+    def _add(
+        self,
+        step: Step,
+        prefix: str,
+        kind: type[work.Work],
+        reads: tuple[int, ...],
+        *,
+        lane: str | None = None,
+        **fields: Any,
+    ) -> int:
+        after = () if kind is work.Token else tuple(map(self._token, step.after))
+        before = (self._lanes[lane],) if lane in self._lanes else ()
+        number = len(self._drafts)
+        made = kind(
+            task=number,
+            node=self._number(step),
+            name=step.name,
+            reads=len(reads),
+            after=len(after),
+            **fields,
+        )
+        self._drafts.append(_Draft(prefix, made, (*reads, *after, *before)))
+        if lane is not None:
+            # A key of its own: the next task must not make its data travel.
+            self._lanes[lane] = self._add(step, "token", work.Token, (number,))
+        return number
+
+    def _number(self, step: Step) -> int:
+        name = step.needs[0] if isinstance(step, Gathered) else step.name
+        return self._numbers[name]
+
+    def _stage(self, stage: Stage[..., Any]) -> int:
+        """Number of a stage in the table."""
+        number = self._stages.get(id(stage))
+        if number is None:
+            number = self._stages[id(stage)] = len(self._table)
+            entry = StageEntry(
+                stage.name, stage.function, stage.retry, stage.timeout, stage.sequential
+            )
+            self._table.append(entry)
+        return number
+
+    def _parcel(self, value: Any, what: str, *contents: Any) -> Parcel[Any]:
+        parcel = Parcel(value, shipping.dumps)
+        self._cargo.append(Cargo(parcel, what, contents or (value,)))
+        return parcel
+
+    def finish(self, targets: Sequence[tuple[str, list[int], bool]]) -> Lowered:
+        """Give keys, and make the tasks."""
+        token = f"{secrets.randbelow(10)}{secrets.token_hex(4)}"
+        keys = _keys([draft.prefix for draft in self._drafts], token)
+        code = Code(tuple(self._table), shipping.dumps, cloudpickle.dumps)
+        control = Control(code)
+        sent = {number for _, numbers, _ in targets for number in numbers}
+        readers = _first_readers(self._drafts)
+        tasks, jobs = {}, []
+        for number, (key, draft) in enumerate(zip(keys, self._drafts, strict=True)):
+            carry = tuple(k for k, n in enumerate(draft.inputs) if readers[n] == number)
+            made = replace(draft.work, carry=carry, seals=number in sent)
+            refs = [TaskRef(keys[n]) for n in draft.inputs]
+            tasks[key] = Task(key, work.perform, control, made, *refs)
+            jobs.append(Job(key, draft.work.node, draft.inputs))
+        found = tuple(
+            Target(name, tuple(keys[n] for n in numbers), "items" if items else "value")
+            for name, numbers, items in targets
+        )
+        return Lowered(token, tasks, tuple(jobs), found, control, tuple(self._cargo))
+
+
+def _first_readers(drafts: Sequence[_Draft]) -> dict[int, int]:
+    """For each job the first that reads it, which hands its report on; -1 for none."""
+    readers = dict.fromkeys(range(len(drafts)), -1)
+    for number, draft in enumerate(drafts):
+        for read in draft.inputs:
+            if readers[read] == -1:
+                readers[read] = number
+    return readers
+
+
+def _keys(prefixes: Sequence[str], token: str) -> list[Key]:
+    """A key for each job, counting down within each prefix."""
+    left = Counter(prefixes)
+    widths = {prefix: len(str(total - 1)) for prefix, total in left.items()}
+    keys = []
+    for prefix in prefixes:
+        left[prefix] -= 1
+        keys.append((f"{prefix}-{token}", str(left[prefix]).zfill(widths[prefix])))
+    return keys
+
+
+def _prefix(step: Step) -> str:
+    """What Dask's dashboard shows: the names of the stages."""
+    names = [stage.name for stage in stages_of(step)] or ["items"]
+    return "+".join(names if len(names) <= 4 else [names[0], "…", names[-1]])
+
+
+def _arguments(step: Call | Each) -> list[Any]:
+    return [*step.args, *(arg for _, arg in step.kwargs)]
+
+
+def _renumber(template: Any, slots: Sequence[int]) -> Any:
+    """The template with slot ``k`` made slot ``slots[k]``."""
+    if isinstance(template, Slot):
+        return Slot(slots[template.position])
+    if isinstance(template, Nest):
+        return replace(template, items=tuple(_renumber(item, slots) for item in template.items))
+    return template

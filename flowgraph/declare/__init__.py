@@ -1,0 +1,1 @@
+"""What users write: stages, and the graph of nodes that call them."""

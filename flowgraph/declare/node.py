@@ -1,0 +1,85 @@
+"""Handles on the steps of a graph: what users pass around while they declare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from flowgraph.declare.graph import Declarations
+    from flowgraph.declare.steps import Step
+
+__all__ = ["Handle", "Node"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Handle:
+    """A step of a graph: a promise of a value, not the value.
+
+    Attributes
+    ----------
+    graph : Graph
+        The graph it belongs to.
+    name : str
+        Its name there.
+    """
+
+    __slots__ = ("graph", "name")
+
+    def __init__(self, graph: Declarations, name: str) -> None:
+        self.graph = graph
+        self.name = name
+
+    @property
+    def step(self) -> Step:
+        """What was declared."""
+        return self.graph.steps[self.name]
+
+    def __bool__(self) -> bool:
+        self._no_value("be asked whether it is true", "run the graph and look at run.value")
+
+    def __iter__(self) -> NoReturn:
+        self._no_value("be iterated", self._instead_of_iter())
+
+    def __len__(self) -> int:
+        self._no_value("have a length", self._instead_of_len())
+
+    def __contains__(self, item: object) -> bool:
+        self._no_value("be searched", "search in a stage: g.task(operator.contains, node, item)")
+
+    def __getitem__(self, key: object) -> NoReturn:
+        self._no_value("be indexed", "index in a stage: g.task(operator.getitem, node, key)")
+
+    def _no_value(self, what: str, instead: str) -> NoReturn:
+        kind = type(self).__name__
+        raise TypeError(
+            f"{kind} '{self.name}' has no value before the graph runs, so it cannot {what}; {instead}."
+        )
+
+    def _instead_of_iter(self) -> str:
+        return "g.items(node) makes a collection of what it gives"
+
+    def _instead_of_len(self) -> str:
+        return "use g.task(len, node)"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} '{self.name}' of graph '{self.graph.name}'>"
+
+
+class Node(Handle, Generic[T_co]):
+    """A node with one value: what a task, a reduction or a parameter gives."""
+
+    __slots__ = ()
+
+
+def names_of(graph: Declarations, handles: Any) -> tuple[str, ...]:
+    """Names of one or several handles of a graph, checked."""
+    from flowgraph.errors import GraphError
+
+    listed = (handles,) if isinstance(handles, Handle) else tuple(handles)
+    for handle in listed:
+        if not isinstance(handle, Handle):
+            raise GraphError.not_a_node(handle)
+        if handle.graph is not graph:
+            raise GraphError.foreign_node(handle.name, handle.graph.name, graph.name)
+    return tuple(dict.fromkeys(handle.name for handle in listed))

@@ -1,0 +1,368 @@
+"""The tree of errors: what went wrong, where, and the mend.
+
+::
+
+    FlowgraphError
+    ├── GraphError            wrong use, raised where it is made
+    ├── CompileError          what cannot travel to another process
+    ├── SchedulerError        a scheduler that does not answer
+    ├── StageError            a stage's final failure; the original is its __cause__
+    ├── StageTimeout          an attempt ran out of time; also a TimeoutError
+    ├── SkippedError          a value that was never computed, and because of what
+    └── RemoteError           stands in for an exception that could not be pickled
+
+Every message has up to three parts: the fact with the user's own names, the
+place, and the mend.  This module imports nothing but the standard library: a
+worker loads it together with :mod:`flowgraph.runtime`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "CompileError",
+    "FlowgraphError",
+    "GraphError",
+    "RemoteError",
+    "SchedulerError",
+    "SkippedError",
+    "StageError",
+    "StageTimeout",
+]
+
+
+class FlowgraphError(Exception):
+    """The root of all errors that flowgraph raises on purpose."""
+
+    run: Any = None
+    """The run that ended with this error, with what was finished; else None."""
+
+    @classmethod
+    def unreadable(cls, name: str, error: BaseException) -> FlowgraphError:
+        """A value arrived that cannot be unpickled."""
+        return cls(
+            f"the value of '{name}' cannot be unpickled here "
+            f"({type(error).__name__}: {error}).\n"
+            "Return something whose class can be pickled and unpickled."
+        )
+
+
+class GraphError(FlowgraphError):
+    """A graph was declared or used wrongly; raised where the mistake is made."""
+
+    @classmethod
+    def bad_option(cls, option: str, value: object, wanted: str) -> GraphError:
+        """An option's value is out of its range."""
+        return cls(f"{option}={value!r} is not possible: it takes {wanted}.")
+
+    @classmethod
+    def unknown_options(cls, unknown: Sequence[str], known: Sequence[str]) -> GraphError:
+        """A stage has no such option."""
+        return cls(f"a stage has no option {_names(unknown)}; its options are {_names(known)}.")
+
+    @classmethod
+    def not_callable(cls, thing: object) -> GraphError:
+        """What was given as a stage cannot be called."""
+        return cls(f"{thing!r} is not a function, so it cannot be a stage.")
+
+    @classmethod
+    def coroutine(cls, name: str) -> GraphError:
+        """Coroutine functions are no stages yet."""
+        return cls(
+            f"'{name}' is a coroutine function, which cannot be a stage.\n"
+            "Wrap it in a function that calls asyncio.run."
+        )
+
+    @classmethod
+    def wrong_arguments(cls, stage: str, signature: object, reason: str) -> GraphError:
+        """Arguments do not fit the function."""
+        return cls(
+            f"the arguments given to stage '{stage}' do not fit: {reason}.\n"
+            f"Its signature is {stage}{signature}."
+        )
+
+    @classmethod
+    def hidden_node(cls, container: str) -> GraphError:
+        """A node is where it would not be found."""
+        return cls(
+            f"a node inside a {container} cannot be replaced by its value.\n"
+            "Put it into a plain list, tuple or dict (as a value), or pass it as an argument."
+        )
+
+    @classmethod
+    def foreign_node(cls, node: str, its_graph: str, graph: str) -> GraphError:
+        """A node belongs to another graph."""
+        return cls(
+            f"node '{node}' belongs to graph '{its_graph}', not to graph '{graph}'.\n"
+            "Declare it on the graph that uses it."
+        )
+
+    @classmethod
+    def not_a_node(cls, thing: object) -> GraphError:
+        """Something else stands where a node is wanted."""
+        return cls(f"{thing!r} is not a node: use what g.task, g.items or g.param gave.")
+
+    @classmethod
+    def not_iterable(cls, thing: object) -> GraphError:
+        """What was given to `items` has no items."""
+        return cls(
+            f"g.items({thing!r}): a {type(thing).__name__} cannot be iterated.\n"
+            "Give it an iterable, or a node whose value is one."
+        )
+
+    @classmethod
+    def no_stages(cls) -> GraphError:
+        """A pipeline has nothing to do."""
+        return cls("a pipeline needs at least one stage: items.pipeline(first, second, …).")
+
+    @classmethod
+    def no_branches(cls) -> GraphError:
+        """A fork_join has no branches."""
+        return cls("fork_join needs at least one branch.")
+
+    @classmethod
+    def keys_not_text(cls, branches: object) -> GraphError:
+        """Branch names cannot be keyword arguments."""
+        return cls(
+            f"join(**results) needs branch names that are text; these are {list(branches)!r}.\n"  # type: ignore[call-overload]
+            "Rename the branches, or leave join out and take the dict."
+        )
+
+    @classmethod
+    def no_output(cls) -> GraphError:
+        """`output` was called with nothing."""
+        return cls("g.output() needs at least one node.")
+
+    @classmethod
+    def name_taken(cls, name: str, graph: str) -> GraphError:
+        """Two nodes with one name."""
+        return cls(f"graph '{graph}' already has a node '{name}': give this one another name.")
+
+    @classmethod
+    def empty(cls, graph: str) -> GraphError:
+        """There is nothing to run."""
+        return cls(f"graph '{graph}' has no node to run: declare one with g.task or g.items.")
+
+    @classmethod
+    def missing_parameters(cls, graph: str, names: Sequence[str]) -> GraphError:
+        """A required parameter has no value."""
+        example = ", ".join(f"'{name}': …" for name in names)
+        return cls(
+            f"graph '{graph}' needs a value for parameter {_names(names)}.\n"
+            f"Give it: g.run(params={{{example}}}), or --param {names[0]}=… on the command line."
+        )
+
+    @classmethod
+    def unknown_parameters(
+        cls, graph: str, names: Sequence[str], known: Sequence[str]
+    ) -> GraphError:
+        """A parameter that the graph does not have."""
+        has = f"its parameters are {_names(known)}" if known else "it has none"
+        return cls(f"graph '{graph}' has no parameter {_names(names)}; {has}.")
+
+    @classmethod
+    def unknown_scheduler(cls, scheduler: object, names: Sequence[str]) -> GraphError:
+        """No such scheduler."""
+        return cls(
+            f"there is no scheduler {scheduler!r}: take {_names(names)}, "
+            "a distributed.Client, or an address such as 'tcp://127.0.0.1:8786'."
+        )
+
+    @classmethod
+    def asynchronous_client(cls) -> GraphError:
+        """A client that cannot be waited for."""
+        return cls(
+            "an asynchronous distributed.Client cannot be used: "
+            "give the scheduler's address instead, or a Client without asynchronous=True."
+        )
+
+    @classmethod
+    def running_twice(cls, name: str) -> GraphError:
+        """A plan was run a second time."""
+        return cls(f"the plan of graph '{name}' has run already; compile the graph again.")
+
+
+class CompileError(FlowgraphError):
+    """A stage or an argument cannot travel to another process."""
+
+    @classmethod
+    def cannot_travel(cls, owner: str, thing: str, error: BaseException) -> CompileError:
+        """Something cannot be pickled."""
+        return cls(
+            f"{owner} cannot travel to another process: {thing} cannot be pickled "
+            f"({type(error).__name__}: {error}).\n"
+            'Make it inside the stage, or use scheduler="threads".'
+        )
+
+    @classmethod
+    def no_main_guard(cls) -> CompileError:
+        """A script would run itself again in each worker."""
+        return cls(
+            'scheduler="distributed" starts worker processes that import this script again, '
+            "and it would start them again.\n"
+            'Put the call under: if __name__ == "__main__":'
+        )
+
+
+class SchedulerError(FlowgraphError):
+    """A scheduler does not answer, or its workers went away."""
+
+    @classmethod
+    def no_answer(cls, address: str, error: BaseException) -> SchedulerError:
+        """Nobody listens at an address."""
+        return cls(
+            f"no Dask scheduler answers at {address} ({type(error).__name__}).\n"
+            "Start one with 'dask scheduler', or check the address."
+        )
+
+    @classmethod
+    def no_workers(cls, address: str) -> SchedulerError:
+        """A scheduler has nobody to do the work."""
+        return cls(
+            f"the Dask scheduler at {address} has no workers.\nStart one: dask worker {address}"
+        )
+
+    @classmethod
+    def went_away(cls, address: str) -> SchedulerError:
+        """The scheduler stopped or dropped the tasks."""
+        return cls(f"the Dask scheduler at {address} went away, or dropped the run's tasks.")
+
+    @classmethod
+    def stopped(cls, graph: str) -> SchedulerError:
+        """The run was stopped from outside."""
+        return cls(f"the run of graph '{graph}' was stopped.")
+
+    @classmethod
+    def no_worker(cls, reason: str) -> SchedulerError:
+        """A worker process could not be started."""
+        return cls(
+            f"a worker process could not be started: {reason}.\n"
+            "What it printed itself is on standard error; "
+            'scheduler="threads" needs no processes.'
+        )
+
+    @classmethod
+    def no_processes(cls, platform: str) -> SchedulerError:
+        """This system cannot start worker processes as flowgraph needs them."""
+        return cls(
+            f'scheduler="processes" does not work on {platform}: it needs a POSIX system.\n'
+            'Use scheduler="threads", or "distributed" for several processes.'
+        )
+
+
+class StageTimeout(FlowgraphError, TimeoutError):
+    """An attempt took longer than its stage's ``timeout``.
+
+    A `TimeoutError`, hence an `OSError`: ``Retry(on=OSError)`` retries it.
+    """
+
+    def __init__(self, stage: str, seconds: float) -> None:
+        super().__init__(f"stage '{stage}' took longer than its timeout of {seconds:g} s")
+        self.stage = stage
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[type[StageTimeout], tuple[str, float]]:
+        return type(self), (self.stage, self.seconds)
+
+
+class RemoteError(FlowgraphError):
+    """Stands in for an exception that could not be pickled.
+
+    Attributes
+    ----------
+    type_name : str
+        Class of the original, with its module.
+    text : str
+        ``str()`` of the original.
+    traceback_text : str
+        The traceback of the original, as Python prints it.
+    """
+
+    def __init__(self, type_name: str, text: str, traceback_text: str) -> None:
+        super().__init__(f"{type_name}: {text}" if text else type_name)
+        self.type_name = type_name
+        self.text = text
+        self.traceback_text = traceback_text
+
+    @classmethod
+    def unreadable(cls, task: str, error: BaseException) -> RemoteError:
+        """A result that came back, but cannot be unpickled in this process."""
+        text = f"the result of {task} arrived, but unpickling it failed: {error}"
+        return cls(type(error).__qualname__, text, "")
+
+    def __reduce__(self) -> tuple[type[RemoteError], tuple[str, str, str]]:
+        return type(self), (self.type_name, self.text, self.traceback_text)
+
+
+class StageError(FlowgraphError):
+    """A stage failed for good: no retry was left or none applied.
+
+    The last attempt's exception is the ``__cause__``.
+
+    Attributes
+    ----------
+    stage : str
+        Name of the stage.
+    index : int, tuple of int, or None
+        Position of the item in the collection it was declared from; a tuple
+        after a ``flat_map``; None for a single task.
+    attempts : int
+        Calls made, the first included.
+    worker : str
+        Where the last attempt ran.
+    errors : tuple of BaseException
+        One exception per attempt, in order.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        index: int | tuple[int, ...] | None,
+        attempts: int,
+        worker: str,
+        errors: Sequence[BaseException],
+    ) -> None:
+        self.stage = stage
+        self.index = index
+        self.attempts = attempts
+        self.worker = worker
+        self.errors = tuple(errors)
+        place = "" if index is None else f" on item {index}"
+        times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        last = f": {self.errors[-1]!r}" if self.errors else ""
+        super().__init__(f"stage '{stage}' failed{place} after {times}{last}")
+        self.__cause__ = self.errors[-1] if self.errors else None
+
+    def __reduce__(self) -> tuple[type[StageError], tuple[Any, ...]]:
+        return type(self), (self.stage, self.index, self.attempts, self.worker, self.errors)
+
+
+class SkippedError(FlowgraphError):
+    """A value was asked for that was never computed: something it needs failed.
+
+    Attributes
+    ----------
+    node : str
+        The node that was skipped.
+    because : str
+        The node whose failure caused it.
+    """
+
+    def __init__(self, node: str, because: str) -> None:
+        super().__init__(
+            f"node '{node}' was skipped because '{because}' failed.\n"
+            f"Look at run['{because}'] or run.errors for the reason."
+        )
+        self.node = node
+        self.because = because
+
+    def __reduce__(self) -> tuple[type[SkippedError], tuple[str, str]]:
+        return type(self), (self.node, self.because)
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

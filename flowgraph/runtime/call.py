@@ -1,0 +1,61 @@
+"""The form of a call before its inputs are known.
+
+The arguments of a call are constants, `Slot` objects that stand for the value
+of an input, and `Nest` objects: containers with such slots inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Nest", "Slot", "fill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Stands for the value of one input of a step."""
+
+    position: int
+    """Which of the step's needs, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """A container that holds slots, at any depth."""
+
+    build: Callable[[list[Any]], Any]
+    """Makes the container from its filled items; a dict from (key, item) pairs."""
+    items: tuple[Any, ...]
+    """Constants, slots and nests."""
+    keys: tuple[Any, ...] | None = None
+    """A dict's keys, in order; None for a sequence."""
+
+
+def fill(template: Any, values: Sequence[Any]) -> Any:
+    """The template with every slot replaced by the value it stands for.
+
+    Parameters
+    ----------
+    template : object
+        A constant, a `Slot` or a `Nest`; a constant comes back as it is.
+    values : sequence
+        The values of the step's needs, in order.
+
+    Examples
+    --------
+    >>> fill(Nest(list, (Slot(1), "x")), ["a", "b"])
+    ['b', 'x']
+    """
+    kind = type(template)
+    if kind is Slot:
+        return values[template.position]
+    if kind is Nest:
+        filled = [fill(item, values) for item in template.items]
+        if template.keys is not None:
+            return template.build(list(zip(template.keys, filled, strict=True)))
+        return template.build(filled)
+    return template

@@ -1,0 +1,249 @@
+"""What one Dask task notes down while it runs: timing records and final failures.
+
+Records are packed into one ``bytes`` as they arise; nobody opens it before the
+driver does.  A thousand cheap calls share one record.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowgraph.runtime.code import Control
+    from flowgraph.runtime.failure import Failure
+    from flowgraph.runtime.positions import Index
+
+__all__ = [
+    "FAILED",
+    "OK",
+    "RETRIED",
+    "SKIPPED",
+    "TIMED_OUT",
+    "TIMED_OUT_RETRIED",
+    "VOID",
+    "Bundle",
+    "Clock",
+    "Halt",
+    "Scope",
+    "Stop",
+    "SystemClock",
+    "here",
+    "read_bundles",
+    "rows",
+]
+
+OK: Final = 0
+RETRIED: Final = 1
+FAILED: Final = 2
+TIMED_OUT: Final = 3
+TIMED_OUT_RETRIED: Final = 4
+SKIPPED: Final = 5
+VOID: Final = 6
+"""Takes back an OK: the value was there, but could not leave the process."""
+
+_ROW = struct.Struct("<iqqiibdd")
+_HEAD = struct.Struct("<iddHII")
+
+Row = tuple[int, int, int, int, int, int, float, float]
+"""Node number, first and last item, calls, attempt, outcome, start, seconds."""
+
+
+class Halt(BaseException):
+    """Leaves a task at once: its run has failed elsewhere or is to stop here."""
+
+
+class Stop(Protocol):
+    """What a task asks now and then whether its run is over."""
+
+    def is_set(self) -> bool: ...
+
+
+class Clock(Protocol):
+    """Where a task takes the time from, and how it waits."""
+
+    def now(self) -> float: ...
+    def sleep(self, seconds: float, /) -> None: ...
+
+
+class SystemClock:
+    """The machine's own clock: seconds of a monotonic clock, real sleep."""
+
+    now = staticmethod(time.perf_counter)
+    sleep = staticmethod(time.sleep)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What one task reports to the driver, beside its value."""
+
+    task: int
+    """Number of the task in its plan."""
+    worker: str
+    """Host, process and thread that ran it."""
+    started: float
+    """Seconds since the epoch, by the worker's clock."""
+    ended: float
+    """Seconds since the epoch, by the worker's clock."""
+    rows: bytes
+    """Records, packed; see `rows`."""
+    failures: tuple[Failure, ...] = ()
+    """Final failures, as they happened."""
+
+    def pack(self) -> bytes:
+        """The bundle as bytes that say themselves where they end."""
+        worker = self.worker.encode()
+        failures = pickle.dumps(self.failures, protocol=5) if self.failures else b""
+        head = _HEAD.pack(
+            self.task, self.started, self.ended, len(worker), len(self.rows), len(failures)
+        )
+        return b"".join((head, worker, self.rows, failures))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _one_bundle, (self.pack(),)
+
+
+def _one_bundle(data: bytes) -> Bundle:
+    return next(read_bundles(data))
+
+
+def read_bundles(data: bytes) -> Iterator[Bundle]:
+    """The bundles that were packed one after the other into ``data``."""
+    at = 0
+    while at < len(data):
+        task, started, ended, *lengths = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
+        worker, packed, failed = (data[at : at + lengths[0]], b"", b"")
+        at += lengths[0]
+        packed, at = data[at : at + lengths[1]], at + lengths[1]
+        failed, at = data[at : at + lengths[2]], at + lengths[2]
+        failures = pickle.loads(failed) if failed else ()
+        yield Bundle(task, worker.decode(), started, ended, packed, failures)
+
+
+def rows(packed: bytes) -> Iterator[Row]:
+    """The records in a bundle, one by one."""
+    return _ROW.iter_unpack(packed)
+
+
+class Scope:
+    """The notebook of one task while it runs.
+
+    Parameters
+    ----------
+    control : Control
+        What all tasks of the run share.
+    task : int
+        Number of the task in its plan.
+    clock : Clock
+        Tests give one that does not wait.
+    """
+
+    __slots__ = ("_epoch", "_rows", "_stop", "clock", "control", "failures", "now", "started", "task")
+
+    def __init__(self, control: Control, task: int, clock: Clock | None = None) -> None:
+        self.control = control
+        self.task = task
+        self.clock = clock or SystemClock
+        self.now = self.clock.now
+        self.started = self.now()
+        self._epoch = time.time() - self.started
+        self._rows = bytearray()
+        self._stop = control.stop
+        self.failures: list[Failure] = []
+
+    def note(  # noqa: PLR0913  one row has these fields; a class for it would cost a microsecond
+        self,
+        node: int,
+        first: Index | None,
+        last: Index | None,
+        count: int,
+        attempt: int,
+        outcome: int,
+        start: float,
+        end: float,
+    ) -> None:
+        """Add a record: ``count`` calls of a node, taken together.
+
+        Items are noted by their position in the source: below a flat_map,
+        where they have tuples, by its first number.
+        """
+        self._rows += _ROW.pack(
+            node,
+            _outer(first),
+            _outer(last),
+            count,
+            attempt,
+            outcome,
+            start + self._epoch,
+            end - start,
+        )
+
+    def skip(self, node: int, index: Index | None, count: int = 1) -> None:
+        """Note calls that were not made, since what they need failed."""
+        if count:
+            now = self.now()
+            self.note(node, index, index, count, 0, SKIPPED, now, now)
+
+    def fail(self, failure: Failure) -> None:
+        """Note a final failure; leaves the task if the run is to stop at the first."""
+        self.failures.append(failure)
+        if self.control.halts:
+            raise Halt
+
+    def check(self) -> None:
+        """Leave the task if its run is over."""
+        if self._stop is not None and self._stop.is_set():
+            raise Halt
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but leave the task as soon as its run is over."""
+        until = self.now() + seconds
+        while (left := until - self.now()) > 0:
+            self.check()
+            self.clock.sleep(min(left, 0.1) if self._stop is not None else left)
+
+    def mark(self) -> tuple[int, int]:
+        """Where the notebook stands, for `rollback`."""
+        return len(self._rows), len(self.failures)
+
+    def rollback(self, mark: tuple[int, int]) -> None:
+        """Strike out what was noted since ``mark``."""
+        del self._rows[mark[0] :]
+        del self.failures[mark[1] :]
+
+    def bundle(self) -> Bundle:
+        """What is to be reported."""
+        return Bundle(
+            self.task,
+            here(),
+            self.started + self._epoch,
+            self.now() + self._epoch,
+            bytes(self._rows),
+            tuple(self.failures),
+        )
+
+
+def _outer(index: Index | None) -> int:
+    if index is None:
+        return -1
+    return index if isinstance(index, int) else index[0]
+
+
+@cache
+def _process(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"
+
+
+def here() -> str:
+    """Name of this worker: host, process and thread."""
+    return f"{_process(os.getpid())}:{threading.current_thread().name}"

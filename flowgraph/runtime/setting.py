@@ -1,0 +1,71 @@
+"""What user code sees of the process around it, and how a worker process follows its parent's."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+__all__ = ["Setting", "package_folder"]
+
+
+class Setting:
+    """What user code sees of its process: folder, environment, where modules are found.
+
+    Parameters
+    ----------
+    folder : str or None
+        The current directory; None leaves it as it is.
+    environ : dict
+        Environment variables.
+    path : list of str
+        `sys.path`.
+    argv : list of str
+        `sys.argv`.
+    """
+
+    __slots__ = ("argv", "environ", "folder", "path")
+
+    def __init__(
+        self, folder: str | None, environ: dict[str, str], path: list[str], argv: list[str]
+    ) -> None:
+        self.folder = folder
+        self.environ = environ
+        self.path = path
+        self.argv = argv
+
+    @classmethod
+    def here(cls) -> Setting:
+        """The setting of this process as it is now."""
+        try:
+            folder = os.getcwd()
+        except FileNotFoundError:  # it was deleted
+            folder = None
+        path = [entry for entry in sys.path if isinstance(entry, str)]
+        return cls(folder, dict(os.environ), path, list(sys.argv))
+
+    def apply(self) -> None:
+        """Make the setting of this process equal to this one.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be entered.
+        """
+        if self.folder is not None:
+            os.chdir(self.folder)
+        for name in os.environ.keys() - self.environ.keys():
+            del os.environ[name]
+        for name, value in self.environ.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        # A parent can find flowgraph in other ways than by its path.
+        home = [] if package_folder() in self.path else [package_folder()]
+        sys.path[:] = [*self.path, *home]
+        sys.argv[:] = self.argv
+        importlib.invalidate_caches()  # modules may have been written since the last run
+
+
+def package_folder() -> str:
+    """The folder that holds the flowgraph package."""
+    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
