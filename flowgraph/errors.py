@@ -50,6 +50,20 @@ class FlowgraphError(Exception):
             "Return something whose class can be pickled and unpickled."
         )
 
+    @classmethod
+    def not_json(cls, error: BaseException) -> FlowgraphError:
+        """A value was asked for as JSON, but is none."""
+        return cls(
+            f"the value cannot be written as JSON: {error}.\n"
+            "Return lists, dicts with text keys, text, numbers, true, false and None, "
+            "or leave --json out."
+        )
+
+    @classmethod
+    def no_repr(cls, error: BaseException) -> FlowgraphError:
+        """A value cannot be shown."""
+        return cls(f"the run is done, but its value cannot be shown: {_said(error)}")
+
 
 class GraphError(FlowgraphError):
     """A graph was declared or used wrongly; raised where the mistake is made."""
@@ -94,6 +108,40 @@ class GraphError(FlowgraphError):
         )
 
     @classmethod
+    def endless_argument(cls, container: str) -> GraphError:
+        """A container has itself inside."""
+        return cls(
+            f"an argument has a {container} that contains itself, so it cannot be copied.\n"
+            "Pass it inside an object of your own, which is shared as it is."
+        )
+
+    @classmethod
+    def deep_argument(cls) -> GraphError:
+        """Containers in containers, too many."""
+        return cls(
+            "an argument has too many containers inside one another to be copied.\n"
+            "Pass it inside an object of your own, which is shared as it is."
+        )
+
+    @classmethod
+    def default_is_node(cls, parameter: str, node: str) -> GraphError:
+        """A parameter's default would be known only while the graph runs."""
+        return cls(
+            f"the default of parameter '{parameter}' has node '{node}' inside, "
+            "which has no value before the graph runs.\n"
+            "Pass the node itself to the stage, or give the parameter a plain default."
+        )
+
+    @classmethod
+    def no_such_node(cls, name: object, graph: str, known: Sequence[str]) -> GraphError:
+        """A node is asked for by a name that the graph does not have."""
+        from difflib import get_close_matches  # only a mistake pays for the import
+
+        close = get_close_matches(str(name), known, n=1)
+        mend = f"Did you mean '{close[0]}'?" if close else "Its names are in g.nodes."
+        return cls(f"graph '{graph}' has no node {name!r}.\n{mend}")
+
+    @classmethod
     def foreign_node(cls, node: str, its_graph: str, graph: str) -> GraphError:
         """A node belongs to another graph."""
         return cls(
@@ -110,7 +158,7 @@ class GraphError(FlowgraphError):
     def not_iterable(cls, thing: object) -> GraphError:
         """What was given to `items` has no items."""
         return cls(
-            f"g.items({thing!r}): a {type(thing).__name__} cannot be iterated.\n"
+            f"g.items({thing!r}): an object of type {type(thing).__name__} cannot be iterated.\n"
             "Give it an iterable, or a node whose value is one."
         )
 
@@ -184,6 +232,104 @@ class GraphError(FlowgraphError):
     def running_twice(cls, name: str) -> GraphError:
         """A plan was run a second time."""
         return cls(f"the plan of graph '{name}' has run already; compile the graph again.")
+
+    # What the command line says of a target
+
+    @classmethod
+    def not_a_target(cls, text: str) -> GraphError:
+        """A target is neither a Python file nor a name in a module."""
+        return cls(
+            f"'{text}' names no graph: give pipeline.py, pipeline.py:name or package.module:name."
+        )
+
+    @classmethod
+    def no_target_file(cls, place: str) -> GraphError:
+        """A target's file does not exist."""
+        return cls(f"there is no file '{place}'.")
+
+    @classmethod
+    def no_target_module(cls, name: str) -> GraphError:
+        """A target's module does not exist."""
+        return cls(
+            f"there is no module '{name}', neither in this folder nor installed.\n"
+            "For a file give its name with .py."
+        )
+
+    @classmethod
+    def no_such_graph(cls, place: str, name: str, known: Sequence[str]) -> GraphError:
+        """A target's module has no such name."""
+        has = f"its graphs are {_names(known)}" if known else "it has no graph"
+        return cls(f"{place} has no '{name}'; {has}.")
+
+    @classmethod
+    def no_graph(cls, place: str) -> GraphError:
+        """A target's file has no graph."""
+        return cls(
+            f"{place} has no graph.\n"
+            "Give it one at its top level, or a function that returns one: "
+            "def graph() -> Graph."
+        )
+
+    @classmethod
+    def several_graphs(cls, place: str, names: Sequence[str]) -> GraphError:
+        """A target's file has several graphs, and none was named."""
+        return cls(
+            f"{place} has several graphs: {_names(names)}.\nName one, as in {place}:{names[0]}"
+        )
+
+    @classmethod
+    def not_a_graph(cls, place: str, name: str, thing: object) -> GraphError:
+        """What a target names is something else."""
+        return cls(
+            f"'{name}' in {place} is of type {type(thing).__name__}, not a Graph.\n"
+            "Name a Graph, or a function without arguments that returns one."
+        )
+
+    @classmethod
+    def graph_needs_arguments(cls, place: str, name: str, required: Sequence[str]) -> GraphError:
+        """A function that makes a graph cannot be called without arguments."""
+        return cls(
+            f"'{name}' in {place} needs arguments: {_names(required)}.\n"
+            "Give them defaults, or make them parameters of the graph: g.param."
+        )
+
+    @classmethod
+    def target_failed(cls, place: str, line: int | None, error: BaseException) -> GraphError:
+        """The user's code raised while it was imported or built."""
+        where = place if line is None else f"{place}, line {line}"
+        if isinstance(error, FlowgraphError):
+            return cls(f"{where}: {error}")
+        return cls(f"{where}: {_said(error)}")
+
+    @classmethod
+    def syntax_error(cls, place: str, line: int | None, reason: str) -> GraphError:
+        """The user's code is not Python."""
+        where = place if line is None else f"{place}, line {line}"
+        return cls(f"{where} is not Python: {reason}")
+
+    @classmethod
+    def target_exited(cls, place: str, line: int | None) -> GraphError:
+        """The user's code ended the program while it was imported or built."""
+        where = place if line is None else f"{place}, line {line},"
+        return cls(
+            f"{where} ended the program while it was imported.\n"
+            'Put what only a script does under: if __name__ == "__main__":'
+        )
+
+    @classmethod
+    def not_an_assignment(cls, text: str) -> GraphError:
+        """--param without a value."""
+        return cls(f"--param {text}: give a name and a value, as in --param folder=photos.")
+
+    @classmethod
+    def bad_parameter(cls, name: str, text: str, error: BaseException) -> GraphError:
+        """The parameter's type refused the command line's text."""
+        return cls(f"parameter '{name}' cannot be made of {text!r}: {_said(error)}")
+
+    @classmethod
+    def cannot_write(cls, path: str, error: OSError) -> GraphError:
+        """A file cannot be written."""
+        return cls(f"'{path}' cannot be written: {error.strerror or error}")
 
 
 class CompileError(FlowgraphError):
@@ -366,3 +512,9 @@ class SkippedError(FlowgraphError):
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
+
+
+def _said(error: BaseException) -> str:
+    """An error's class and text."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -43,7 +43,9 @@ def map_reduce(
     return graph
 
 
-def pipeline(data: Iterable[Any], stages: Sequence[Callable[..., Any]], keep: bool = False) -> Graph:
+def pipeline(
+    data: Iterable[Any], stages: Sequence[Callable[..., Any]], keep: bool = False
+) -> Graph:
     """Items through several stages; see `Items.pipeline`.
 
     Parameters

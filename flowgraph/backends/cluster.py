@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from flowgraph.compiler.shipping import seal
 from flowgraph.errors import GraphError, SchedulerError
 from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.outcome import Outcome, Report
 from flowgraph.runtime.scope import FAILED, Scope, read_bundles
 
 if TYPE_CHECKING:
@@ -154,9 +154,7 @@ class Cluster:
         self, plan: Plan, packed: bytes, on_outcome: Callable[[Key, Outcome], None]
     ) -> None:
         for bundle in read_bundles(packed):
-            outcome = Outcome(None)
-            outcome.bundle = bundle
-            on_outcome(plan.jobs[bundle.task].key, outcome)
+            on_outcome(plan.jobs[bundle.task].key, Report(bundle))
 
     def _gather(self, plan: Plan, futures: Mapping[Key, Future]) -> dict[Key, Outcome]:
         """The outcomes, with a failure in the place of what the cluster lost."""

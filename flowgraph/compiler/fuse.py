@@ -81,9 +81,7 @@ def fuse(dag: Dag) -> Dag:
     )
 
 
-def _group_for(
-    step: Step, steps: dict[str, Step | _Group], uses: Counter[str]
-) -> _Group | None:
+def _group_for(step: Step, steps: dict[str, Step | _Group], uses: Counter[str]) -> _Group | None:
     """The group that ``step`` can follow, if there is one."""
     for need in step.needs if isinstance(step, Call) else step.needs[:1]:
         group = steps.get(need)

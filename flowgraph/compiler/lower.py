@@ -258,9 +258,7 @@ class _Drafts:
             self._whole[name] = self._chain_parts(whole, "list")
         return self._whole[name]
 
-    def _collection(
-        self, name: str
-    ) -> tuple[bool, Sequence[Parcel[Partition]], tuple[int, ...]]:
+    def _collection(self, name: str) -> tuple[bool, Sequence[Parcel[Partition]], tuple[int, ...]]:
         """How a chain gets at its partitions: whole list, parcels, jobs to read."""
         source = self._steps[name]
         if not isinstance(source, Source):

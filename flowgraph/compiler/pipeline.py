@@ -131,7 +131,9 @@ def _said_partition(dag: Dag, workers: int, finest: int) -> str:
         sizes = [end - begin for begin, end in zip((0, *ends), ends, strict=False)]
         if ends[-1] == 1 << 20:
             shares = f"{sizes[0] / ends[-1]:.3f} to {sizes[-1] / ends[-1]:.3f}"
-            said.append(f"  {step.name}: {len(ends)} shares of a length known at run time, {shares}")
+            said.append(
+                f"  {step.name}: {len(ends)} shares of a length known at run time, {shares}"
+            )
         else:
             said.append(f"  {step.name}: {len(ends)} batches of {sizes[0]} to {sizes[-1]} items")
     return "\n".join(said)
@@ -158,9 +160,11 @@ def _said_limits(dag: Dag) -> str:
 
 
 def _said_lower(lowered: Lowered, dag: Dag) -> str:
-    return f"{len(lowered.tasks)} Dask tasks, {len(dag.targets)} of them wanted" if len(
-        dag.targets
-    ) != 1 else f"{len(lowered.tasks)} Dask tasks for 1 target"
+    return (
+        f"{len(lowered.tasks)} Dask tasks, {len(dag.targets)} of them wanted"
+        if len(dag.targets) != 1
+        else f"{len(lowered.tasks)} Dask tasks for 1 target"
+    )
 
 
 def _listed(names: list[str], glue: str = ", ") -> str:

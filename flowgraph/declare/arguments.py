@@ -2,35 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from itertools import chain
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.declare.node import Handle
 from flowgraph.errors import GraphError
 from flowgraph.runtime.call import Nest, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Freezer"]
+    from flowgraph.declare.register import Register
 
-_PLAIN = frozenset({str, int, float, bool, bytes, type(None), complex})
+__all__ = ["Freezer", "holds_node"]
+
+_PLAIN: Final = frozenset({str, int, float, bool, bytes, type(None), complex})
+"""The commonest types that cannot have a node inside."""
+
+_CONTAINERS: Final = (
+    *(list, tuple, dict, set, frozenset, deque, MappingProxyType),
+    *map(type, ({}.keys(), {}.values(), {}.items())),
+)
+"""Where nodes are looked for: found in the first three, refused in the others."""
+
+_MAPPINGS: Final = (dict, MappingProxyType)
+_LOOKED_INTO: Final = (Handle, *_CONTAINERS)
+_SLOTS: Final = tuple(map(Slot, range(16)))
+_OPEN: Final = object()
 
 
 class Freezer:
     """Makes templates of arguments, and lists the nodes in them.
 
+    Lists, tuples and dicts are copied, however deep in one another; what is
+    the same object twice stays so.  All other objects are shared.
+
     Parameters
     ----------
-    graph : object
+    graph : Register
         The graph that all nodes must be of.
     needs : sequence of str
         Steps that are needed anyway; no slot is looked up among them.
+
+    Examples
+    --------
+    >>> from flowgraph.declare.graph import Declarations
+    >>> graph = Declarations("photos")
+    >>> freezer = Freezer(graph)
+    >>> freezer.template([graph.task(len, "abc"), 8]).items
+    (Slot(position=0), 8)
+    >>> freezer.needs
+    ('len',)
     """
 
-    def __init__(self, graph: Any, needs: Sequence[str] = ()) -> None:
+    __slots__ = ("_graph", "_needs", "_seen", "_slots")
+
+    def __init__(self, graph: Register, needs: Sequence[str] = ()) -> None:
         self._graph = graph
         self._needs = list(needs)
         self._slots: dict[str, Slot] = {}
+        self._seen: dict[int, Any] = {}
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -46,55 +79,119 @@ class Freezer:
         return tuple([(name, self.template(arg)) for name, arg in kwargs.items()])
 
     def template(self, value: Any) -> Any:
-        """The template of one argument.
+        """The template of one argument, which must stay alive as long as the freezer.
 
         Raises
         ------
         GraphError
             If a node is of another graph, or inside something that is not a
-            list, tuple or dict.
+            list, tuple or dict; if a container has itself inside.
         """
+        if type(value) in _PLAIN:
+            return value
         if isinstance(value, Handle):
             return self._slot(value)
-        kind = type(value)
-        if kind in _PLAIN:
+        if not isinstance(value, _CONTAINERS):
             return value
-        if kind is list or kind is tuple:
-            return self._sequence(kind, value)
-        if kind is dict:
-            return self._dict(value)
-        if isinstance(value, tuple) and hasattr(value, "_make"):
-            template = self._sequence(tuple, value)
-            if isinstance(template, Nest):
-                return Nest(kind._make, template.items)
-            return value
-        if isinstance(value, (list, tuple, dict, set, frozenset)):
-            inside = (*value, *value.values()) if isinstance(value, dict) else value
-            if any(isinstance(item, Handle) for item in inside):
-                raise GraphError.hidden_node(kind.__name__)
-        return value
+        made = self._seen.get(id(value), self)
+        if made is _OPEN:
+            raise GraphError.endless_argument(type(value).__name__)
+        if made is self:
+            self._seen[id(value)] = _OPEN
+            try:
+                made = self._container(value)
+            except RecursionError:
+                raise GraphError.deep_argument() from None
+            self._seen[id(value)] = made
+        return made
 
     def _slot(self, handle: Handle) -> Slot:
         if handle.graph is not self._graph:
             raise GraphError.foreign_node(handle.name, handle.graph.name, self._graph.name)
         slot = self._slots.get(handle.name)
         if slot is None:
-            slot = self._slots[handle.name] = Slot(len(self._needs))
+            place = len(self._needs)
+            slot = _SLOTS[place] if place < len(_SLOTS) else Slot(place)
+            self._slots[handle.name] = slot
             self._needs.append(handle.name)
         return slot
 
-    def _sequence(self, kind: type, value: Sequence[Any]) -> Any:
-        if set(map(type, value)) <= _PLAIN:
-            return kind(value)
+    def _container(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is list or kind is tuple:
+            return self._sequence(value, kind)
+        if kind is dict:
+            return self._dict(value)
+        if issubclass(kind, tuple) and hasattr(kind, "_make"):
+            return self._sequence(value, kind._make)
+        if holds_node(value):
+            raise GraphError.hidden_node(kind.__name__)
+        return value
+
+    def _sequence(self, value: Sequence[Any], build: Any) -> Any:
+        if not _worth_a_look(value):
+            return value if isinstance(value, tuple) else list(value)
         items = [self.template(item) for item in value]
-        if any(type(item) is Slot or type(item) is Nest for item in items):
-            return Nest(kind, tuple(items))
-        return items if kind is list else kind(items)
+        if _has_slots(items):
+            return Nest(build, tuple(items))
+        if isinstance(value, tuple) and all(map(_same, items, value)):
+            return value
+        return items if build is list else build(items)
 
     def _dict(self, value: dict[Any, Any]) -> Any:
-        if any(isinstance(key, Handle) for key in value):
+        if _worth_a_look(value) and any(map(holds_node, value)):
             raise GraphError.hidden_node("dict's keys")
+        if not _worth_a_look(value.values()):
+            return value.copy()
         items = [self.template(item) for item in value.values()]
-        if any(type(item) is Slot or type(item) is Nest for item in items):
+        if _has_slots(items):
             return Nest(dict, tuple(items), tuple(value))
         return dict(zip(value, items, strict=True))
+
+
+def holds_node(value: Any) -> bool:
+    """True if a node is in a value, at any depth of containers.
+
+    Examples
+    --------
+    >>> from flowgraph.declare.graph import Declarations
+    >>> holds_node({("a", Declarations("photos").param("folder"))})
+    True
+    """
+    seen: dict[int, Any] = {}  # with the values, or a passing pair's id comes again
+    rest = [value]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, Handle):
+            return True
+        if isinstance(value, _CONTAINERS) and id(value) not in seen:
+            seen[id(value)] = value
+            inside: Any = value
+            if isinstance(value, _MAPPINGS):
+                inside = chain(value, value.values())
+            rest.extend([item for item in inside if isinstance(item, _LOOKED_INTO)])
+    return False
+
+
+def _worth_a_look(values: Iterable[Any]) -> bool:
+    """False if neither a node nor anything that must be copied is among the values.
+
+    By their types, which are few: the values themselves may be millions.
+    """
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN:
+        return False
+    looked_into = {kind for kind in kinds if issubclass(kind, _LOOKED_INTO)}
+    if looked_into == {tuple}:  # such as the pairs of a starmap: one level more
+        pairs = values if kinds == looked_into else [v for v in values if type(v) is tuple]
+        inside = set(map(type, chain.from_iterable(pairs)))
+        return any(issubclass(kind, _LOOKED_INTO) for kind in inside)
+    return bool(looked_into)
+
+
+def _has_slots(templates: list[Any]) -> bool:
+    return not {Slot, Nest}.isdisjoint(map(type, templates))
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other

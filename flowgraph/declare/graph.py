@@ -1,20 +1,21 @@
-"""The declaring half of a graph: nodes, names, defaults."""
+"""The declaring half of a graph: parameters, tasks, collections, forks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from flowgraph.declare import fork
 from flowgraph.declare.arguments import Freezer
 from flowgraph.declare.items import Items
 from flowgraph.declare.node import Handle, Node, names_of
-from flowgraph.declare.stage import Stage
-from flowgraph.declare.steps import MISSING, Call, Missing, Pack, Parameter, Source, Step
+from flowgraph.declare.register import Register
+from flowgraph.declare.steps import MISSING, Call, Pack, Parameter, Source
 from flowgraph.errors import GraphError
+from flowgraph.runtime.call import Nest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Declarations"]
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Declarations:
+class Declarations(Register):
     """What can be declared on a graph; `flowgraph.Graph` adds running it.
 
     Parameters
@@ -32,37 +33,13 @@ class Declarations:
     """
 
     def __init__(self, name: str = "graph") -> None:
-        if not isinstance(name, str) or not name:
-            raise GraphError.bad_option("Graph name", name, "a text that is not empty")
-        self.name = name
-        self._nodes: dict[str, Handle] = {}
-        self._steps: dict[str, Step] = {}
-        self._counts: dict[str, int] = {}
+        super().__init__(name)
         self._outputs: tuple[str, ...] = ()
-
-    @property
-    def nodes(self) -> Mapping[str, Handle]:
-        """The nodes under their names, in the order of their declaration."""
-        return MappingProxyType(self._nodes)
-
-    @property
-    def steps(self) -> Mapping[str, Step]:
-        """What was declared, under the nodes' names."""
-        return MappingProxyType(self._steps)
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the default targets; empty for all nodes that no other reads."""
         return self._outputs
-
-    def __len__(self) -> int:
-        return len(self._nodes)
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} '{self.name}' of {len(self)} nodes>"
 
     def param(
         self,
@@ -84,11 +61,27 @@ class Declarations:
         Raises
         ------
         GraphError
-            If the name is taken.
+            If the name is taken, or the default is a node.
+
+        Examples
+        --------
+        >>> from flowgraph import Graph
+        >>> g = Graph("greeting")
+        >>> text = g.task("hello {}".format, g.param("whom", default="world"))
+        >>> g.run(text).value
+        'hello world'
+        >>> g.run(text, params={"whom": "you"}).value
+        'hello you'
         """
         if type is not None and not callable(type):
             raise GraphError.bad_option(f"type of parameter {name!r}", type, "a callable")
-        step = Parameter(name=self.new_name(name, "param"), default=default, type=type)
+        freezer = Freezer(self)
+        template = freezer.template(default)
+        if freezer.needs:
+            raise GraphError.default_is_node(str(name), freezer.needs[0])
+        if name is None:  # elsewhere it asks for a name to be made
+            raise GraphError.bad_option("name", name, "a text that is not empty")
+        step = Parameter(name=self.new_name(name, ""), default=template, type=type)
         return self.add_node(step)
 
     def task(
@@ -128,7 +121,7 @@ class Declarations:
         >>> g.run(g.task(max, a, 22)).value
         22
         """
-        stage = Stage.of(fn)
+        stage = self.stage_of(fn)
         stage.check(args, kwargs)
         freezer = Freezer(self)
         frozen_args = freezer.args(args)
@@ -161,20 +154,32 @@ class Declarations:
         Raises
         ------
         GraphError
-            If it cannot be iterated.
+            If it cannot be iterated, or the name is taken.
+
+        Examples
+        --------
+        >>> from flowgraph import Graph
+        >>> g = Graph("lengths")
+        >>> words = g.items(g.task(str.split, "to be or not"))
+        >>> g.run(words.map(len)).value
+        [2, 2, 2, 3]
         """
         if isinstance(source, Items):
             names_of(self, source)
             return source
-        if not isinstance(source, Node):
-            values = _listed(source)
-            if values is None:
-                raise GraphError.not_iterable(source)
-            if not any(issubclass(kind, Handle) for kind in _kinds(values)):
-                return self.add_items(Source(name=self.new_name(name, "items"), items=values))
-            source = self.pack(list(values), "pack")
-        needs = names_of(self, source)
-        return self.add_items(Source(name=self.new_name(name, "items"), needs=needs, items=None))
+        if isinstance(source, Node):
+            needs = names_of(self, source)
+            name = self.new_name(name, "items")
+            return self.add_items(Source(name=name, needs=needs, items=None))
+        freezer = Freezer(self)
+        listed = _listed(source)
+        values = freezer.template(listed)
+        name = self.new_name(name, "items")
+        if not isinstance(values, Nest):
+            return self.add_items(Source(name=name, items=values))
+        whole = self.new_name(None, f"{name}-list")
+        pack = self.add_node(Pack(name=whole, needs=freezer.needs, template=values))
+        return self.add_items(Source(name=name, needs=(pack.name,), items=None))
 
     def fork_join(
         self,
@@ -196,7 +201,8 @@ class Declarations:
         Raises
         ------
         GraphError
-            If there is no branch.
+            If there is no branch, the results do not fit ``join``, or arguments
+            do not fit a branch.
 
         Examples
         --------
@@ -205,50 +211,7 @@ class Declarations:
         >>> g.run(g.fork_join({"a": list, "b": (len, "abc")})).value
         {'a': [], 'b': 3}
         """
-        if isinstance(branches, Mapping):
-            if not branches:
-                raise GraphError.no_branches()
-            if join is not None and not all(isinstance(key, str) for key in branches):
-                raise GraphError.keys_not_text(branches)
-            named = {key: self._branch(str(key), branch) for key, branch in branches.items()}
-            if join is None:
-                return self.pack(named, "fork_join")
-            return self._join(join, (), named)
-        listed = [self._branch(None, branch) for branch in branches]
-        if not listed:
-            raise GraphError.no_branches()
-        if join is None:
-            return self.pack(listed, "fork_join")
-        return self._join(join, tuple(listed), {})
-
-    def _join(
-        self, join: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Node[R]:
-        # Not by `task`: a branch may be called "name" or "after".
-        stage = Stage.of(join)
-        stage.check(args, kwargs)
-        freezer = Freezer(self)
-        step = Call(
-            name=self.new_name(None, stage.name),
-            args=freezer.args(args),
-            kwargs=freezer.kwargs(kwargs),
-            needs=freezer.needs,
-            stage=stage,
-        )
-        return self.add_node(step)
-
-    def _branch(self, key: str | None, branch: Any) -> Any:
-        """The node of a branch; a plain value is itself."""
-        if isinstance(branch, Handle):
-            names_of(self, branch)
-            return branch
-        if isinstance(branch, tuple) and branch and callable(branch[0]):
-            fn, *args = branch
-        elif callable(branch):
-            fn, args = branch, []
-        else:
-            return branch
-        return self.task(fn, *args, name=None if key is None else self.new_name(None, key))
+        return fork.fork_join(self, branches, join)
 
     def output(self, *nodes: Handle) -> None:
         """Set what is computed when a run names no target.
@@ -257,70 +220,30 @@ class Declarations:
         ------
         GraphError
             If there is no node, or one is of another graph.
+
+        Examples
+        --------
+        >>> from flowgraph import Graph
+        >>> g = Graph("sums")
+        >>> g.output(g.task(sum, [1, 2]), g.task(sum, [3, 4]))
+        >>> g.task(sum, [5, 6])
+        <Node 'sum-3' of graph 'sums'>
+        >>> g.run().value
+        (3, 7)
         """
         if not nodes:
             raise GraphError.no_output()
         self._outputs = names_of(self, nodes)
 
-    # For the other modules of this package
 
-    def new_name(self, name: str | None, default: str) -> str:
-        """A name for a new node: the given one, or a default made unique.
-
-        Raises
-        ------
-        GraphError
-            If the given name is taken, or not a name.
-        """
-        if name is not None:
-            if not isinstance(name, str) or not name:
-                raise GraphError.bad_option("name", name, "a text that is not empty")
-            if name in self._steps:
-                raise GraphError.name_taken(name, self.name)
-            return name
-        made = default
-        count = self._counts.get(default, 1)
-        while made in self._steps:
-            count += 1
-            made = f"{default}-{count}"
-        self._counts[default] = count
-        return made
-
-    def add_node(self, step: Step) -> Node[Any]:
-        """Add a step with one value."""
-        node: Node[Any] = Node(self, step.name)
-        self._steps[step.name] = step
-        self._nodes[step.name] = node
-        return node
-
-    def add_items(self, step: Step) -> Items[Any]:
-        """Add a step with items."""
-        items: Items[Any] = Items(self, step.name)
-        self._steps[step.name] = step
-        self._nodes[step.name] = items
-        return items
-
-    def pack(self, container: Any, default: str) -> Node[Any]:
-        """Add a step that puts values into a container."""
-        freezer = Freezer(self)
-        template = freezer.template(container)
-        step = Pack(name=self.new_name(None, default), needs=freezer.needs, template=template)
-        return self.add_node(step)
-
-
-def _listed(source: Any) -> Sequence[Any] | None:
-    """The items of a concrete source as they are now; None if it has none."""
-    if isinstance(source, (range, tuple)):
-        return source
-    if isinstance(source, (Handle, Missing)):
-        return None
+def _listed(source: Any) -> Sequence[Any]:
+    """The items of a concrete source as they are now."""
+    if isinstance(source, range) or type(source) in {list, tuple}:
+        return source  # type: ignore[no-any-return]
+    if not isinstance(source, Iterable) and not hasattr(type(source), "__getitem__"):
+        raise GraphError.not_iterable(source)
     try:
-        return list(source)
-    except TypeError:
-        if isinstance(source, (Iterable, Iterator)):
-            raise
-        return None
-
-
-def _kinds(values: Sequence[Any]) -> set[type]:
-    return set() if isinstance(values, range) else set(map(type, values))
+        iterator = iter(source)
+    except TypeError:  # a class of its own that refuses, such as an array without dimensions
+        raise GraphError.not_iterable(source) from None
+    return list(iterator)

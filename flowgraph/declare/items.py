@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from flowgraph.declare.arguments import Freezer
 from flowgraph.declare.node import Handle
-from flowgraph.declare.stage import Stage
 from flowgraph.declare.steps import MISSING, Collect, Count, Each, Fold, Missing
 from flowgraph.errors import GraphError
 
@@ -20,6 +19,7 @@ __all__ = ["Items"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 class Items(Handle, Generic[T]):
@@ -106,7 +106,11 @@ class Items(Handle, Generic[T]):
         return self._each("flat_map", fn, args, kwargs, name)
 
     def reduce(
-        self, op: Callable[[T, T], T], initial: T | Node[T] | Missing = MISSING, *, name: str | None = None
+        self,
+        op: Callable[[T, T], T],
+        initial: T | Node[T] | Missing = MISSING,
+        *,
+        name: str | None = None,
     ) -> Node[T]:
         """All items combined by an associative binary operation, in a tree.
 
@@ -118,7 +122,12 @@ class Items(Handle, Generic[T]):
             Comes first, once.  Without it an empty collection is a
             `StageError` at run time.
         name : str, optional
-            Name of the node.
+            Name of the node; default that of ``op``, made unique.
+
+        Raises
+        ------
+        GraphError
+            If ``op`` does not take two arguments, or the name is taken.
 
         Examples
         --------
@@ -128,7 +137,7 @@ class Items(Handle, Generic[T]):
         >>> g.run(g.items(range(5)).reduce(operator.add)).value
         10
         """
-        stage = Stage.of(op)
+        stage = self.graph.stage_of(op)
         stage.check((None, None), {})
         freezer = Freezer(self.graph, (self.name,))
         template = MISSING if initial is MISSING else freezer.template(initial)
@@ -137,12 +146,28 @@ class Items(Handle, Generic[T]):
         return self.graph.add_node(step)
 
     def collect(self, *, name: str | None = None) -> Node[list[T]]:
-        """The items as a list."""
+        """The items as a list.
+
+        Examples
+        --------
+        >>> from flowgraph import Graph
+        >>> g = Graph("letters")
+        >>> g.run(g.task(str.join, "-", g.items("abc").collect())).value
+        'a-b-c'
+        """
         name = self.graph.new_name(name, "collect")
         return self.graph.add_node(Collect(name=name, needs=(self.name,)))
 
     def count(self, *, name: str | None = None) -> Node[int]:
-        """The number of items."""
+        """The number of items.
+
+        Examples
+        --------
+        >>> from flowgraph import Graph
+        >>> g = Graph("letters")
+        >>> g.run(g.items("a1b2").filter(str.isalpha).count()).value
+        2
+        """
         name = self.graph.new_name(name, "count")
         return self.graph.add_node(Count(name=name, needs=(self.name,)))
 
@@ -155,18 +180,26 @@ class Items(Handle, Generic[T]):
         Raises
         ------
         GraphError
-            If no stage is given.
+            If no stage is given, or one does not take an item as its only
+            argument.
+
+        Examples
+        --------
+        >>> from flowgraph import Graph
+        >>> g = Graph("digits")
+        >>> g.run(g.items([7, 80, 900]).pipeline(str, len)).value
+        [1, 2, 3]
         """
         if not stages:
             raise GraphError.no_stages()
+        for stage in stages:  # all mistakes come out before the first node is added
+            self.graph.stage_of(stage).check((None,), {})
         items: Items[Any] = self
         for stage in stages:
             items = items.map(stage)
         return items
 
-    def map_reduce(
-        self, mapper: Callable[[T], R], reducer: Callable[[list[R]], Any]
-    ) -> Node[Any]:
+    def map_reduce(self, mapper: Callable[[T], R], reducer: Callable[[list[R]], S]) -> Node[S]:
         """``reducer([mapper(item), …])``: one call of the reducer with the whole list.
 
         Examples
@@ -176,6 +209,7 @@ class Items(Handle, Generic[T]):
         >>> g.run(g.items(["a", "bcd"]).map_reduce(len, max)).value
         3
         """
+        self.graph.stage_of(reducer).check((None,), {})
         return self.graph.task(reducer, self.map(mapper))
 
     def _each(
@@ -186,8 +220,10 @@ class Items(Handle, Generic[T]):
         kwargs: dict[str, Any],
         name: str | None,
     ) -> Items[Any]:
-        stage = Stage.of(fn)
-        if op != "starmap":  # there, how many the item has is only known at run time
+        stage = self.graph.stage_of(fn)
+        if op == "starmap":  # how many the item has is only known at run time
+            stage.check(args, kwargs, at_least=True)
+        else:
             stage.check((None, *args), kwargs)
         freezer = Freezer(self.graph, (self.name,))
         frozen_args, frozen_kwargs = freezer.args(args), freezer.kwargs(kwargs)

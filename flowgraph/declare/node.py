@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from flowgraph.errors import GraphError
 
 if TYPE_CHECKING:
     from flowgraph.declare.graph import Declarations
+    from flowgraph.declare.register import Register
     from flowgraph.declare.steps import Step
 
-__all__ = ["Handle", "Node"]
+__all__ = ["Handle", "Node", "names_of"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -26,6 +30,9 @@ class Handle:
 
     __slots__ = ("graph", "name")
 
+    graph: Declarations
+    name: str
+
     def __init__(self, graph: Declarations, name: str) -> None:
         self.graph = graph
         self.name = name
@@ -35,26 +42,26 @@ class Handle:
         """What was declared."""
         return self.graph.steps[self.name]
 
-    def __bool__(self) -> bool:
+    # The methods below are there to say what to use instead of what seems natural.
+
+    def __bool__(self) -> NoReturn:  # noqa: PLE0304
         self._no_value("be asked whether it is true", "run the graph and look at run.value")
 
     def __iter__(self) -> NoReturn:
         self._no_value("be iterated", self._instead_of_iter())
 
-    def __len__(self) -> int:
+    def __len__(self) -> NoReturn:  # noqa: PLE0303
         self._no_value("have a length", self._instead_of_len())
 
-    def __contains__(self, item: object) -> bool:
+    def __contains__(self, item: object) -> NoReturn:
         self._no_value("be searched", "search in a stage: g.task(operator.contains, node, item)")
 
     def __getitem__(self, key: object) -> NoReturn:
         self._no_value("be indexed", "index in a stage: g.task(operator.getitem, node, key)")
 
     def _no_value(self, what: str, instead: str) -> NoReturn:
-        kind = type(self).__name__
-        raise TypeError(
-            f"{kind} '{self.name}' has no value before the graph runs, so it cannot {what}; {instead}."
-        )
+        known = f"{type(self).__name__} '{self.name}' has no value before the graph runs"
+        raise TypeError(f"{known}, so it cannot {what}; {instead}.")
 
     def _instead_of_iter(self) -> str:
         return "g.items(node) makes a collection of what it gives"
@@ -72,11 +79,16 @@ class Node(Handle, Generic[T_co]):
     __slots__ = ()
 
 
-def names_of(graph: Declarations, handles: Any) -> tuple[str, ...]:
-    """Names of one or several handles of a graph, checked."""
-    from flowgraph.errors import GraphError
+def names_of(graph: Register, handles: Any) -> tuple[str, ...]:
+    """Names of one or several handles of a graph, each once, checked.
 
-    listed = (handles,) if isinstance(handles, Handle) else tuple(handles)
+    Raises
+    ------
+    GraphError
+        If something else is among them, or a handle of another graph.
+    """
+    single = isinstance(handles, Handle) or not isinstance(handles, Iterable)
+    listed = (handles,) if single else tuple(handles)
     for handle in listed:
         if not isinstance(handle, Handle):
             raise GraphError.not_a_node(handle)

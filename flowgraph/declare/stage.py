@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from math import inf
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from flowgraph.errors import GraphError
 from flowgraph.runtime.retry import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Stage", "StageOptions", "stage"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_CACHED = type(functools.lru_cache(len))
 
 
 class StageOptions(TypedDict, total=False):
@@ -52,22 +56,27 @@ class Stage(Generic[P, R]):
     """
 
     __wrapped__: Callable[P, R]
+    __name__: str
+    __qualname__: str
 
     def __init__(self, function: Callable[P, R], **options: Unpack[StageOptions]) -> None:
-        if isinstance(function, Stage):
-            merged: StageOptions = {**function._options, **options}  # type: ignore[typeddict-item]
-            function, options = function.function, merged
-        _refuse(function)
         unknown = sorted(options.keys() - StageOptions.__optional_keys__)
         if unknown:
             raise GraphError.unknown_options(unknown, sorted(StageOptions.__optional_keys__))
+        function, inherited = _plain(function)
+        _refuse(function)
+        options = {**inherited, **options}
+        default = _name_of(function)
         functools.update_wrapper(self, function, updated=())
+        vars(self).setdefault("__name__", default)
+        vars(self).setdefault("__qualname__", default)
         self.function = function
-        self._options = options
-        self.name = _name(options.get("name"), function)
+        self.name = _name(options.get("name"), default)
         self.retry = _retry(options.get("retry"))
         self.timeout = _timeout(options.get("timeout"))
-        self.sequential = bool(options.get("sequential", False))
+        self.sequential = _flag("sequential", options.get("sequential", False))
+        self._options = options
+        self._fitting: set[tuple[object, ...]] = set()
 
     @classmethod
     def of(cls, function: Callable[P, R]) -> Stage[P, R]:
@@ -81,6 +90,7 @@ class Stage(Generic[P, R]):
         return function if isinstance(function, Stage) else cls(function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Just call the function."""
         return self.function(*args, **kwargs)
 
     def options(self, **options: Unpack[StageOptions]) -> Stage[P, R]:
@@ -91,10 +101,23 @@ class Stage(Generic[P, R]):
         >>> stage(len, retry=2).options(name="length").retry.retries
         2
         """
-        return Stage(self.function, **{**self._options, **options})
+        merged: StageOptions = {**self._options, **options}
+        return Stage(self.function, **merged)
 
-    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def check(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], *, at_least: bool = False
+    ) -> None:
         """Refuse arguments that do not fit the function.
+
+        Parameters
+        ----------
+        args : sequence
+            Positional arguments; only their number counts.
+        kwargs : mapping
+            Keyword arguments; only their names count.
+        at_least : bool
+            More positional arguments will come in front, nobody knows yet how
+            many.
 
         Raises
         ------
@@ -102,47 +125,66 @@ class Stage(Generic[P, R]):
             With the function's signature.
         """
         signature, least, most = self._signature
-        if signature is None or (not kwargs and least <= len(args) <= most):
+        count = len(args)
+        if not kwargs and (at_least or least <= count) and count <= most:
             return
+        shape = (at_least, count, *kwargs)
+        if signature is None or shape in self._fitting:
+            return
+        bind = signature.bind_partial if at_least else signature.bind
         try:
-            signature.bind(*args, **kwargs)
+            bind(*args, **kwargs)
         except TypeError as error:
             raise GraphError.wrong_arguments(self.name, signature, str(error)) from None
+        self._fitting.add(shape)
 
     @functools.cached_property
     def _signature(self) -> tuple[inspect.Signature | None, int, float]:
         """The function's signature; how many positional arguments alone surely fit."""
+        function: Any = self.function
+        while isinstance(function, _CACHED):
+            function = function.__wrapped__
         try:
-            signature = inspect.signature(self.function)
+            # Not through other wrappers: a decorator may take or give arguments of its own.
+            signature = inspect.signature(function, follow_wrapped=False)
         except (TypeError, ValueError):  # some builtins have none
-            return None, 0, 0
+            return None, 0, inf
         least, most = 0, 0.0
         for parameter in signature.parameters.values():
             required = parameter.default is inspect.Parameter.empty
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                most = float("inf")
+                most = inf
             elif parameter.kind is inspect.Parameter.KEYWORD_ONLY:
                 if required:
-                    return signature, 1, 0
+                    return signature, 0, -1
             elif parameter.kind is not inspect.Parameter.VAR_KEYWORD:
                 least += required
                 most += 1
         return signature, least, most
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        found: Any = sys.modules.get(self.__module__)
-        for part in self.__qualname__.split("."):
-            found = getattr(found, part, None)
+        found = _at_home(self)
         if found is self:
-            return self.__qualname__
-        return _rebuild, (self.function, self._options)
+            return str(self.__qualname__)
+        # A decorated function cannot be pickled by its name: there is the stage.
+        mine = isinstance(found, Stage) and found.function is self.function
+        return _rebuild, (found if mine else self.function, self._options)
 
     def __repr__(self) -> str:
         return f"<Stage {self.name}>"
 
 
+def _at_home(thing: Any) -> Any:
+    """What is found under a function's own module and name; None if nothing is."""
+    found: Any = sys.modules.get(thing.__module__)
+    for part in thing.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
 def _rebuild(function: Callable[P, R], options: StageOptions) -> Stage[P, R]:
-    return Stage(function, **options)
+    plain = function.function if isinstance(function, Stage) else function
+    return Stage(plain, **options)
 
 
 @overload
@@ -189,26 +231,45 @@ def stage(function: Callable[..., Any] | None = None, /, **options: Unpack[Stage
     return Stage(function, **options)
 
 
+def _plain(function: Any) -> tuple[Any, StageOptions]:
+    """The function of a stage, also of a partial one, and the options that it had."""
+    if isinstance(function, Stage):
+        return function.function, function._options
+    if type(function) is functools.partial and isinstance(function.func, Stage):
+        stage = function.func
+        plain = functools.partial(stage.function, *function.args, **function.keywords)
+        return plain, {**stage._options, "name": stage.name}
+    return function, {}
+
+
 def _refuse(function: Any) -> None:
     if not callable(function):
         raise GraphError.not_callable(function)
-    plain = function.func if isinstance(function, functools.partial) else function
-    call = getattr(type(plain), "__call__", None)
-    if any(
-        inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in (plain, call)
-    ):
-        raise GraphError.coroutine(_name(None, function))
+    inner = _inner(function)
+    for code in (inner, type(inner).__call__):
+        if inspect.iscoroutinefunction(code) or inspect.isasyncgenfunction(code):
+            raise GraphError.coroutine(_name_of(function))
 
 
-def _name(name: str | None, function: Any) -> str:
-    if name is not None:
-        if not isinstance(name, str) or not name:
-            raise GraphError.bad_option("name", name, "a text that is not empty")
-        return name
+def _inner(function: Any) -> Any:
+    """What a partial calls in the end."""
     while isinstance(function, functools.partial):
         function = function.func
-    found = getattr(function, "__name__", None)
-    return found if isinstance(found, str) else type(function).__name__
+    return function
+
+
+def _name_of(function: Any) -> str:
+    inner = _inner(function)
+    found = getattr(inner, "__name__", None)
+    return found if isinstance(found, str) and found else type(inner).__name__
+
+
+def _name(name: str | None, default: str) -> str:
+    if name is None:
+        return default
+    if not isinstance(name, str) or not name:
+        raise GraphError.bad_option("name", name, "a text that is not empty")
+    return name
 
 
 def _retry(retry: int | Retry | None) -> Retry | None:
@@ -223,4 +284,13 @@ def _timeout(timeout: float | None) -> float | None:
         return None
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
         raise GraphError.bad_option("timeout", timeout, "a number of seconds above 0")
+    if timeout > TIMEOUT_MAX:
+        wanted = f"at most {TIMEOUT_MAX:.0f} seconds, or None for no limit"
+        raise GraphError.bad_option("timeout", timeout, wanted)
     return float(timeout)
+
+
+def _flag(option: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise GraphError.bad_option(option, value, "True or False")
+    return value

@@ -9,6 +9,7 @@ from flowgraph.errors import GraphError, StageError
 from flowgraph.results.progress import Progress
 from flowgraph.results.stats import Counts, count
 from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.outcome import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ class Ledger:
         StageError
             If it is a final failure and the run is to end at the first.
         """
-        if key in self._wanted and not (outcome.bundle and outcome.value is None):
+        if key in self._wanted and not isinstance(outcome, Report):
             self.outcomes[key] = outcome
         bundle = outcome.bundle
         changed: set[int] = set()

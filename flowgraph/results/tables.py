@@ -39,9 +39,7 @@ def stage_rows(
             nodes[info.stage].append(number)
     times = _times(bundles)
     queued = _queued(plan, bundles, started)
-    return [
-        _row(stage, plan, numbers, counts, times, queued) for stage, numbers in nodes.items()
-    ]
+    return [_row(stage, plan, numbers, counts, times, queued) for stage, numbers in nodes.items()]
 
 
 def _row(

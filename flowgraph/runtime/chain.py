@@ -174,7 +174,9 @@ class Calls(Work):
         """Do it."""
         stages = scope.control.code.stages()
         skip = self.blocked(inputs[self.reads :])
-        missing = {k: o.missing for k, o in enumerate(inputs[: self.reads]) if o.missing is not None}
+        missing = {
+            k: o.missing for k, o in enumerate(inputs[: self.reads]) if o.missing is not None
+        }
         values = [o.value for o in inputs[: self.reads]]
         made: Any | Failure | Skip = None
         for call in self.calls.open():

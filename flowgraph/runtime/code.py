@@ -138,7 +138,9 @@ _loaded: OrderedDict[str, tuple[Stage, ...]] = OrderedDict()
 _loading = threading.Lock()
 
 
-def _load(digest: str, parcel: Parcel[tuple[Stage, ...]], fallback: pickling.Dump) -> tuple[Stage, ...]:
+def _load(
+    digest: str, parcel: Parcel[tuple[Stage, ...]], fallback: pickling.Dump
+) -> tuple[Stage, ...]:
     """The table with this digest, unpickled once per process."""
     with _loading:
         stages = _loaded.get(digest)
@@ -170,4 +172,3 @@ class Control:
     """True once a run has begun: a second one would get the first one's keys."""
     carries: bool = False
     """True if records reach the driver only on the way through later tasks."""
-

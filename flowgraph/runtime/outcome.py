@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     _Packed: TypeAlias = tuple[bytes, Sequence[Any]]
 
-__all__ = ["Listing", "Outcome", "Partition"]
+__all__ = ["Listing", "Outcome", "Partition", "Report"]
 
 
 class Partition:
@@ -149,6 +149,16 @@ class Outcome:
         if self._value is not _Closed.CLOSED:
             self._packed = kept  # not to hold the value twice
         return _arrived, parts
+
+
+class Report(Outcome):
+    """What a task reports ahead of its value, which is still on its worker."""
+
+    __slots__ = ()
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(None)
+        self.bundle = bundle
 
 
 class _Closed(enum.Enum):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
+from sys import float_info
+from threading import TIMEOUT_MAX
 
 from flowgraph.errors import GraphError
 
@@ -67,11 +70,12 @@ class Retry:
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or self.retries < 0:
             raise GraphError.bad_option("retry", self.retries, "an int of at least 0 or a Retry")
         for option, least in (("wait", 0), ("backoff", 0), ("max_wait", 0)):
-            if not _is_number(getattr(self, option), least):
+            endless = option == "max_wait" and self.max_wait == inf
+            if not endless and not _is_number(getattr(self, option), least):
                 wanted = f"a number of at least {least}"
                 raise GraphError.bad_option(f"Retry {option}", getattr(self, option), wanted)
         if self.delays is not None:
-            delays = tuple(self.delays)
+            delays = tuple(self.delays) if isinstance(self.delays, Iterable) else ()
             if not delays or not all(_is_number(delay, 0) for delay in delays):
                 wanted = "a list of seconds, each at least 0"
                 raise GraphError.bad_option("Retry delays", self.delays, wanted)
@@ -103,24 +107,26 @@ class Retry:
             Gives a number from 0 to 1 for the jitter; default `random.random`.
         """
         if self.delays is not None:
-            return self.delays[min(retry, len(self.delays) - 1)]
+            return min(self.delays[min(retry, len(self.delays) - 1)], TIMEOUT_MAX)
         try:
-            wait = min(self.wait * self.backoff**retry, self.max_wait)
+            wait = min(self.wait * float(self.backoff) ** retry, self.max_wait)
         except OverflowError:
-            wait = self.max_wait
+            wait = self.max_wait if self.wait else 0.0
         if self.jitter:
             wait *= 1 + (random or _random)() / 4
-        return wait
+        return min(wait, TIMEOUT_MAX)  # no thread can wait longer
 
 
 def _random() -> float:
-    from random import random  # noqa: PLC0415  only a failing stage pays for the import
+    from random import random  # only a failing stage pays for the import
 
     return random()
 
 
 def _is_number(value: object, least: float) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= least
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return least <= value <= float_info.max  # neither nan nor inf, nor an int beyond a float
 
 
 def _is_condition(on: object) -> bool:

@@ -148,7 +148,17 @@ class Scope:
         Tests give one that does not wait.
     """
 
-    __slots__ = ("_epoch", "_rows", "_stop", "clock", "control", "failures", "now", "started", "task")
+    __slots__ = (
+        "_epoch",
+        "_rows",
+        "_stop",
+        "clock",
+        "control",
+        "failures",
+        "now",
+        "started",
+        "task",
+    )
 
     def __init__(self, control: Control, task: int, clock: Clock | None = None) -> None:
         self.control = control

@@ -1,0 +1,6 @@
+"""``python -m flowgraph``."""
+
+from flowgraph.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,380 @@
+"""The command line: ``flowgraph run``, ``flowgraph visualize``.
+
+Standard output has what was asked for, standard error everything else.  What
+takes long to import is imported inside the commands: ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+
+import click
+
+from flowgraph.errors import CompileError, FlowgraphError, GraphError, SchedulerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich import progress as rich_progress
+
+    from flowgraph.graph import Graph
+    from flowgraph.results.progress import Progress
+    from flowgraph.results.run import Run
+
+__all__ = ["cli", "invoke", "main"]
+
+FAILED: Final = 1
+"""Exit code: the run failed."""
+WRONG: Final = 2
+"""Exit code: the command or the graph is wrong."""
+FAULT: Final = 70
+"""Exit code: flowgraph itself is."""
+INTERRUPTED: Final = 130
+"""Exit code: Ctrl-C."""
+
+_EVERY: Final = 5.0
+"""Seconds between the lines about a run's progress in a log."""
+_TRACEBACK: Final = "flowgraph.traceback"
+_FORMATS: Final = ("svg", "png", "pdf", "html", "dot", "mermaid", "text")
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line, and leave with its exit code.
+
+    Parameters
+    ----------
+    args : sequence of str, optional
+        What comes after the program's name; default this process's arguments.
+    """
+    code = invoke(args)
+    if code in (FAILED, INTERRUPTED):
+        _leave(code)
+    sys.exit(code)
+
+
+def invoke(args: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Parameters
+    ----------
+    args : sequence of str, optional
+        As for `main`.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    try:
+        result = cli.main(args, prog_name="flowgraph", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        _say_error(error.format_message() + _help_hint(error))
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say_error("interrupted.")
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _help_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return "" if context is None else f" See {context.command_path} --help."
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process without waiting for stages that still run in its threads."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(0.1)
+            if thread.is_alive():
+                break
+    else:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+class _Command(click.Command):
+    """A command whose errors are one line, and whose exit code says whose fault it was."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as error:
+            self._end(ctx, error, "interrupted.", INTERRUPTED)
+        except FlowgraphError as error:
+            self._end(ctx, error, str(error), _exit_code(error))
+        except Exception as error:
+            text = (
+                f"flowgraph itself failed: {type(error).__name__}: {error}. "
+                "Please report it, with what --traceback shows."
+            )
+            self._end(ctx, error, text, FAULT)
+
+    def _end(self, ctx: click.Context, error: BaseException, text: str, code: int) -> NoReturn:
+        if ctx.meta.get(_TRACEBACK):
+            import traceback  # noqa: PLC0415
+
+            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        _say_error(text)
+        ctx.exit(code)
+
+
+def _exit_code(error: FlowgraphError) -> int:
+    if isinstance(error, SchedulerError):
+        # Went away while it worked: that is the run's failure, not the command's.
+        return FAILED if error.run is not None and error.run.attempts else WRONG
+    return WRONG if isinstance(error, (GraphError, CompileError)) else FAILED
+
+
+def _say_error(text: str) -> None:
+    click.echo("error: " + " ".join(text.split()), err=True)
+
+
+def _remember_traceback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[_TRACEBACK] = True
+
+
+_traceback_option = click.option(
+    "--traceback",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_traceback,
+    help="Show the whole traceback of an error.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dask-flowgraph", prog_name="flowgraph")
+@_traceback_option
+def cli() -> None:
+    """Run and draw graphs of plain Python functions on Dask.
+
+    A TARGET is pipeline.py, pipeline.py:name or package.module:name: a Graph,
+    or a function without arguments that returns one.  A file with one graph
+    needs no name.
+
+    Exit codes: 0 done, 1 the run failed, 2 the command or the graph is wrong,
+    70 a fault of flowgraph itself, 130 interrupted.
+    """
+
+
+@cli.command(cls=_Command)
+@click.argument("target")
+@click.option(
+    "--scheduler",
+    metavar="NAME|ADDRESS",
+    help="sync, threads, processes, distributed, or the address of a Dask scheduler such as "
+    "tcp://127.0.0.1:8786.  [default: threads]",
+)
+@click.option(
+    "--workers", type=int, metavar="N", help="Calls that run at once.  [default: all cores]"
+)
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of one of the graph's parameters; may be repeated.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "collect"]),
+    default="raise",
+    show_default=True,
+    help="End at the first failure, or run everything that can run.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the value as JSON.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@_traceback_option
+@click.pass_context
+def run(
+    ctx: click.Context,
+    target: str,
+    *,
+    scheduler: str | None,
+    workers: int | None,
+    params: tuple[str, ...],
+    on_error: Any,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run a graph: its value goes to standard output, the table of its stages to standard error."""
+    from flowgraph.target import load  # noqa: PLC0415  imports dask
+
+    graph = load(target).graph
+    values = _coerced(graph, params)
+    shown: AbstractContextManager[Callable[[Progress], object] | None]
+    shown = nullcontext() if quiet else _Bars() if sys.stderr.isatty() else _Lines()
+    try:
+        with shown as progress:
+            done = graph.run(
+                params=values,
+                scheduler=scheduler,
+                workers=workers,
+                on_error=on_error,
+                progress=progress,
+            )
+    except FlowgraphError as error:
+        if _exit_code(error) == FAILED and error.run is not None:
+            click.echo(str(error.run.stages), err=True)
+        raise
+    click.echo(str(done.stages), err=True)
+    click.echo(_shown_value(done, as_json))
+    if not done.ok:
+        first, *others = done.errors
+        more = f" (and {len(others)} more)" if others else ""
+        _say_error(f"{first}{more}")
+        ctx.exit(FAILED)
+
+
+@cli.command(cls=_Command)
+@click.argument("target")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="File to write; its suffix sets the format.  [default: named after the target]",
+)
+@click.option("--format", "format_", type=click.Choice(_FORMATS), help="[default: svg]")
+@_traceback_option
+def visualize(target: str, output: str | None, format_: str | None) -> None:
+    """Draw a graph into a file, or print it with --format text."""
+    from flowgraph.draw import format_of, picture  # noqa: PLC0415
+    from flowgraph.draw.model import drawing_of  # noqa: PLC0415
+    from flowgraph.target import load  # noqa: PLC0415  imports dask
+
+    if format_ is None:
+        format_ = "svg" if output is None else format_of(output)
+    loaded = load(target)
+    graph = loaded.graph
+    drawn = picture(drawing_of(graph.name, graph.steps, graph.outputs), format_)
+    if output is None and format_ == "text":
+        click.echo(drawn.decode(), nl=not drawn.endswith(b"\n"))
+        return
+    path = output or f"{loaded.stem}.{format_}"
+    try:
+        with open(path, "wb") as file:
+            file.write(drawn)
+    except OSError as error:
+        raise GraphError.cannot_write(path, error) from error
+    click.echo(f"wrote {path}")
+
+
+def _coerced(graph: Graph, params: Sequence[str]) -> dict[str, Any]:
+    """The parameters' values, made of the command line's text."""
+    from flowgraph.declare.steps import Parameter  # noqa: PLC0415
+
+    values: dict[str, Any] = {}
+    for assignment in params:
+        name, equals, text = assignment.partition("=")
+        if not (name and equals):
+            raise GraphError.not_an_assignment(assignment)
+        step = graph.steps.get(name)
+        values[name] = text
+        if isinstance(step, Parameter) and step.type is not None:
+            try:
+                values[name] = step.type(text)
+            except Exception as error:
+                raise GraphError.bad_parameter(name, text, error) from error
+    return values
+
+
+def _shown_value(done: Run, as_json: bool) -> str:
+    import json  # noqa: PLC0415
+
+    value = done.value
+    if as_json:
+        try:
+            return json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise FlowgraphError.not_json(error) from error
+    try:
+        return repr(value)
+    except Exception as error:
+        raise FlowgraphError.no_repr(error) from error
+
+
+class _Bars:
+    """A bar for each stage, on a terminal."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, rich_progress.TaskID] = {}
+        self._bars: rich_progress.Progress
+
+    def __enter__(self) -> Self:
+        from rich import progress as rich_progress  # noqa: PLC0415
+        from rich.console import Console  # noqa: PLC0415
+
+        self._bars = rich_progress.Progress(
+            rich_progress.TextColumn("{task.description}", markup=False),
+            rich_progress.BarColumn(),
+            rich_progress.MofNCompleteColumn(),
+            rich_progress.TextColumn("{task.fields[failed]}", markup=False),
+            rich_progress.TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,  # the table that follows says it all
+        )
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        failed = f"{progress.failed} failed" if progress.failed else ""
+        if progress.stage not in self._tasks:
+            self._tasks[progress.stage] = self._bars.add_task(
+                progress.stage, total=progress.total, failed=failed
+            )
+        self._bars.update(
+            self._tasks[progress.stage],
+            completed=progress.completed,
+            total=progress.total,
+            failed=failed,
+        )
+
+
+class _Lines:
+    """A plain line now and then, in a log."""
+
+    def __init__(self) -> None:
+        self._stages: dict[str, Progress] = {}
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._say()
+
+    def __call__(self, progress: Progress) -> None:
+        self._stages[progress.stage] = progress
+        if time.monotonic() - self._last >= _EVERY:
+            self._say()
+
+    def _say(self) -> None:
+        self._last = time.monotonic()
+        if self._stages:
+            click.echo(", ".join(map(_in_words, self._stages.values())), err=True)
+
+
+def _in_words(progress: Progress) -> str:
+    total = "" if progress.total is None else f"/{progress.total}"
+    failed = f" ({progress.failed} failed)" if progress.failed else ""
+    return f"{progress.stage} {progress.completed}{total}{failed}"

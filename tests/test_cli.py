@@ -1,0 +1,801 @@
+"""The command line: what it prints, where, and its exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+import flowgraph
+from flowgraph import cli as cli_module
+
+REPO = str(Path(flowgraph.__file__).parents[1])
+SECONDS = 60.0
+"""Longest wait for a process, on a machine that is busy."""
+
+PIPELINE = """
+    from flowgraph import Graph
+
+    def double(x):
+        if x == 99:
+            raise ValueError("no 99,\\nplease")
+        return 2 * x
+
+    g = Graph("numbers")
+    n = g.param("n", default=3, type=int)
+    g.task(sum, g.items(g.task(range, n)).map(double))
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="pipeline.py"):
+        (tmp_path / name).write_text(dedent(text), encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Runs a command line in this process: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    before = set(sys.modules)
+
+    def command(*args):
+        code = cli_module.invoke(args)
+        return (code, *capsys.readouterr())
+
+    yield command
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def environment(**more):
+    return {**os.environ, "PYTHONPATH": REPO, "PYTHONUNBUFFERED": "1", **more}
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Runs Python with arguments as a process of its own, in the pipeline's folder."""
+
+    def shell(*args):
+        return subprocess.run(
+            [sys.executable, *args],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+
+    return shell
+
+
+# run
+
+
+def test_the_value_goes_to_stdout_and_the_table_to_stderr(command, write):
+    write(PIPELINE)
+    code, out, err = command("run", "pipeline.py")
+    assert (code, out) == (0, "6\n")
+    progress, head, *rows = err.splitlines()
+    assert progress == "range 1/1, double 3, sum 1/1"
+    assert head.split()[:3] == ["stage", "total", "completed"]
+    assert [row.split()[:3] for row in rows] == [
+        ["range", "1", "1"],
+        ["double", "3", "3"],
+        ["sum", "1", "1"],
+    ]
+
+
+def test_quiet_shows_no_progress(command, write):
+    write(PIPELINE)
+    code, out, err = command("run", "pipeline.py", "--quiet")
+    assert (code, out) == (0, "6\n")
+    assert err.startswith("stage ")
+
+
+def test_a_log_gets_a_line_now_and_then(command, write, monkeypatch):
+    write(PIPELINE)
+    monkeypatch.setattr(cli_module, "_EVERY", 0.0)
+    code, _, err = command("run", "pipeline.py", "--scheduler", "sync")
+    assert code == 0
+    assert err.splitlines()[0] == "range 1/1"
+    assert "\x1b" not in err
+    assert "\r" not in err
+
+
+def test_a_terminal_gets_bars(command, write, monkeypatch):
+    write(PIPELINE)
+    monkeypatch.setattr(cli_module.sys.stderr, "isatty", lambda: True)
+    code, out, err = command("run", "pipeline.py", "--param", "n=100", "--on-error", "collect")
+    assert (code, out) == (1, "9702\n")
+    assert "double" in err
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
+def test_json_is_the_value_alone(command, write, scheduler):
+    write(PIPELINE)
+    args = ["--json", "--param", "n=5", "--scheduler", scheduler, "--workers", "2"]
+    code, out, _ = command("run", "pipeline.py", *args)
+    assert code == 0
+    assert json.loads(out) == 20
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
+def test_none_is_a_value_too(command, write, scheduler):
+    write("from flowgraph import Graph\ng = Graph()\ng.task({}.get, 1)\n")
+    args = ["--scheduler", scheduler, "--workers", "1"]
+    assert command("run", "pipeline.py", *args)[:2] == (0, "None\n")
+    assert command("run", "pipeline.py", "--json", *args)[:2] == (0, "null\n")
+
+
+def test_a_value_that_is_no_json(command, write):
+    write("from flowgraph import Graph\ng = Graph()\ng.task(set)\n")
+    code, out, err = command("run", "pipeline.py", "--json", "--quiet")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1] == (
+        "error: the value cannot be written as JSON: Object of type set is not JSON serializable. "
+        "Return lists, dicts with text keys, text, numbers, true, false and None, "
+        "or leave --json out."
+    )
+
+
+def test_a_value_that_cannot_be_shown(command, write):
+    write(
+        """
+        from flowgraph import Graph
+        class Shy:
+            def __repr__(self):
+                raise OSError("not now")
+        g = Graph()
+        g.task(Shy)
+        """
+    )
+    code, out, err = command("run", "pipeline.py")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1] == (
+        "error: the run is done, but its value cannot be shown: OSError: not now"
+    )
+
+
+def test_a_failure_is_one_line_after_the_table_of_what_ran(command, write):
+    write(PIPELINE)
+    code, out, err = command("run", "pipeline.py", "--param", "n=100", "--quiet")
+    assert (code, out) == (1, "")
+    *table, error = err.splitlines()
+    assert error == (
+        "error: stage 'double' failed on item 99 after 1 attempt: ValueError('no 99,\\nplease')"
+    )
+    assert table[0].startswith("stage ")
+    assert table[1].split()[:3] == ["range", "1", "1"]
+
+
+@pytest.mark.parametrize("args", [["--traceback", "run"], ["run", "--traceback"]])
+def test_traceback_shows_the_rest(command, write, args):
+    write(PIPELINE)
+    code, _, err = command(*args, "pipeline.py", "--param", "n=100")
+    assert code == 1
+    assert 'raise ValueError("no 99,\\nplease")' in err
+    assert err.splitlines()[-1].startswith("error: stage 'double' failed on item 99")
+
+
+def test_collect_prints_the_value_and_fails(command, write):
+    write(PIPELINE)
+    args = ["--param", "n=101", "--on-error", "collect"]
+    code, out, err = command("run", "pipeline.py", *args)
+    assert (code, out) == (1, f"{2 * (sum(range(101)) - 99)}\n")
+    assert err.splitlines()[-1].startswith("error: stage 'double' failed on item 99")
+
+
+def test_collect_of_what_is_done_succeeds(command, write):
+    write(PIPELINE)
+    assert command("run", "pipeline.py", "--on-error", "collect")[:2] == (0, "6\n")
+
+
+def test_collect_of_a_failed_target_has_no_value(command, write):
+    write("from flowgraph import Graph\ng = Graph()\ng.task(int, 'x')\n")
+    code, out, err = command("run", "pipeline.py", "--on-error", "collect", "--quiet")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].startswith("error: stage 'int' failed after 1 attempt: ValueError")
+
+
+def test_parameters_without_a_type_are_text(command, write):
+    write(
+        """
+        from flowgraph import Graph
+        g = Graph()
+        g.task(dict, a=g.param("a"), b=g.param("b", default=None))
+        """
+    )
+    code, out, _ = command("run", "pipeline.py", "--param", "a=x=y", "--param", "b=")
+    assert (code, out) == (0, "{'a': 'x=y', 'b': ''}\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--param", "n"], "--param n: give a name and a value, as in --param folder=photos."),
+        (["--param", "=3"], "--param =3: give a name and a value, as in --param folder=photos."),
+        (
+            ["--param", "n=three"],
+            (
+                "parameter 'n' cannot be made of 'three': "
+                "ValueError: invalid literal for int() with base 10: 'three'"
+            ),
+        ),
+        (["--param", "m=3"], "graph 'numbers' has no parameter 'm'; its parameters are 'n'."),
+        (["--workers", "0"], "workers=0 is not possible: it takes an int of at least 1."),
+        (
+            ["--workers", "two"],
+            (
+                "Invalid value for '--workers': 'two' is not a valid integer. "
+                "See flowgraph run --help."
+            ),
+        ),
+        (
+            ["--scheduler", "thread"],
+            (
+                "there is no scheduler 'thread': "
+                "take 'sync', 'threads', 'processes', 'distributed', "
+                "a distributed.Client, or an address such as 'tcp://127.0.0.1:8786'."
+            ),
+        ),
+        (
+            ["--on-error", "ignore"],
+            (
+                "Invalid value for '--on-error': 'ignore' is not one of 'raise', 'collect'. "
+                "See flowgraph run --help."
+            ),
+        ),
+        (["--frobnicate"], "No such option '--frobnicate'. See flowgraph run --help."),
+        (
+            ["more.py"],
+            "Got unexpected extra argument (more.py) See flowgraph run --help.",
+        ),
+    ],
+)
+def test_wrong_options_are_one_line_and_exit_2(command, write, args, message):
+    write(PIPELINE)
+    code, out, err = command("run", "pipeline.py", *args)
+    assert (code, out, err.replace(":  See", " See")) == (2, "", f"error: {message}\n")
+
+
+def test_a_required_parameter(command, write):
+    write("from flowgraph import Graph\ng = Graph('p')\ng.task(str, g.param('x'))\n")
+    assert command("run", "pipeline.py") == (
+        2,
+        "",
+        (
+            "error: graph 'p' needs a value for parameter 'x'. "
+            "Give it: g.run(params={'x': …}), or --param x=… on the command line.\n"
+        ),
+    )
+
+
+def test_an_unknown_command_and_a_missing_target(command):
+    code, out, err = command("paint")
+    assert (code, out, err) == (2, "", "error: No such command 'paint'. See flowgraph --help.\n")
+    code, out, err = command("run")
+    assert (code, out) == (2, "")
+    assert err == "error: Missing argument 'TARGET'. See flowgraph run --help.\n"
+
+
+def test_what_cannot_travel(command, write):
+    write(
+        """
+        import threading
+        from flowgraph import Graph
+        g = Graph()
+        g.task(print, threading.Lock())
+        """
+    )
+    code, out, err = command("run", "pipeline.py", "--scheduler", "processes", "--quiet")
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("error: stage 'print' cannot travel to another process: <unlocked _thr")
+
+
+def test_a_fault_of_flowgraph(command, write, monkeypatch):
+    write(PIPELINE)
+
+    def broken(*_):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("flowgraph.graph.Run", broken)
+    code, out, err = command("run", "pipeline.py", "--quiet")
+    assert (code, out, err) == (
+        70,
+        "",
+        (
+            "error: flowgraph itself failed: ZeroDivisionError: oh. "
+            "Please report it, with what --traceback shows.\n"
+        ),
+    )
+
+
+# The target
+
+GRAPH = "from flowgraph import Graph\n"
+
+
+def run_quietly(command, target):
+    code, out, err = command("run", target, "--quiet")
+    return (code, out) if code == 0 else (code, out, err)
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("g = Graph()\ng.task(int)", "pipeline.py"),
+        ("g = Graph()\ng.task(int)", "pipeline.py:g"),
+        ("g = Graph()\ng.task(int)\nsame = g", "pipeline.py"),
+        ("g = Graph()\ng.task(int)\nh = Graph()", "pipeline.py:g"),
+        ("g = Graph()\ng.task(int)\nh = Graph()", "pipeline:g"),
+        ("g = Graph()\ng.task(int)\nh = lambda: g", "pipeline.py:h"),
+        ("def build() -> Graph:\n    g = Graph()\n    g.task(int)\n    return g", "pipeline.py"),
+        ("def build() -> 'Graph':\n    g = Graph()\n    g.task(int)\n    return g", "pipeline.py"),
+        ("def graph(n=1):\n    g = Graph()\n    g.task(int)\n    return g", "pipeline.py"),
+        ("class A:\n    g = Graph()\n    g.task(int)", "pipeline.py:A.g"),
+    ],
+)
+def test_targets(command, write, text, target):
+    write(f"{GRAPH}{text}\n")
+    assert run_quietly(command, target) == (0, "0\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "message"),
+    [
+        ("", "missing.py", "there is no file 'missing.py'."),
+        (
+            "",
+            "pipeline.txt",
+            (
+                "'pipeline.txt' names no graph: "
+                "give pipeline.py, pipeline.py:name or package.module:name."
+            ),
+        ),
+        (
+            "",
+            "nowhere.at_all:g",
+            (
+                "there is no module 'nowhere.at_all', neither in this folder nor installed. "
+                "For a file give its name with .py."
+            ),
+        ),
+        (
+            "x = 1",
+            "pipeline.py",
+            (
+                "pipeline.py has no graph. Give it one at its top level, "
+                "or a function that returns one: def graph() -> Graph."
+            ),
+        ),
+        (
+            "a = Graph()\nb = Graph()",
+            "pipeline.py",
+            "pipeline.py has several graphs: 'a', 'b'. Name one, as in pipeline.py:a",
+        ),
+        ("a = Graph()", "pipeline.py:b", "pipeline.py has no 'b'; its graphs are 'a'."),
+        ("", "pipeline.py:b", "pipeline.py has no 'b'; it has no graph."),
+        (
+            "b = 5",
+            "pipeline.py:b",
+            (
+                "'b' in pipeline.py is of type int, not a Graph. "
+                "Name a Graph, or a function without arguments that returns one."
+            ),
+        ),
+        (
+            "def build() -> Graph: pass",
+            "pipeline.py",
+            (
+                "'build()' in pipeline.py is of type NoneType, not a Graph. "
+                "Name a Graph, or a function without arguments that returns one."
+            ),
+        ),
+        (
+            "def build(n): pass",
+            "pipeline.py:build",
+            (
+                "'build' in pipeline.py needs arguments: 'n'. "
+                "Give them defaults, or make them parameters of the graph: g.param."
+            ),
+        ),
+        (
+            "\ng = Graph()\ng.task(5)",
+            "pipeline.py",
+            "pipeline.py, line 4: 5 is not a function, so it cannot be a stage.",
+        ),
+        ("1 / 0", "pipeline.py", "pipeline.py, line 2: ZeroDivisionError: division by zero"),
+        ("1 / 0", "pipeline:g", "pipeline.py, line 2: ZeroDivisionError: division by zero"),
+        (
+            "def graph():\n    return {}['x']",
+            "pipeline.py",
+            "pipeline.py, line 3: KeyError: 'x'",
+        ),
+        (
+            "import nowhere_at_all",
+            "pipeline.py",
+            "pipeline.py, line 2: ModuleNotFoundError: No module named 'nowhere_at_all'",
+        ),
+        ("def (", "pipeline.py", "pipeline.py, line 2 is not Python: invalid syntax"),
+        (
+            "import sys\nsys.exit(0)",
+            "pipeline.py",
+            (
+                "pipeline.py, line 3, ended the program while it was imported. "
+                'Put what only a script does under: if __name__ == "__main__":'
+            ),
+        ),
+        (
+            "g = Graph('bare')",
+            "pipeline.py",
+            "graph 'bare' has no node to run: declare one with g.task or g.items.",
+        ),
+    ],
+)
+def test_wrong_targets_are_one_line_and_exit_2(command, write, text, target, message):
+    write(f"{GRAPH}{text}\n")
+    assert run_quietly(command, target) == (2, "", f"error: {message}\n")
+
+
+def test_a_target_may_be_called_like_another_module(command, write):
+    write(PIPELINE, "json.py")
+    write(PIPELINE, "flowgraph.py")
+    write(PIPELINE, "my-own.2.py")
+    for name in ("json.py", "flowgraph.py", "my-own.2.py"):
+        args = ["--scheduler", "processes", "--workers", "1"]
+        assert command("run", name, *args)[:2] == (0, "6\n")
+    assert sys.modules["json"] is json
+    assert sys.modules["flowgraph"] is flowgraph
+
+
+def test_a_target_in_another_folder_finds_its_neighbours(command, write, tmp_path):
+    (tmp_path / "sub").mkdir()
+    write("LIMIT = 4", "sub/sibling_of_target.py")
+    write(f"{GRAPH}import sibling_of_target as s\ng = Graph()\ng.task(str, s.LIMIT)", "sub/p.py")
+    assert run_quietly(command, "sub/p.py") == (0, "'4'\n")
+
+
+def test_a_target_leaves_no_cache_behind(command, write, tmp_path):
+    write(PIPELINE)
+    command("run", "pipeline.py")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipeline.py"]
+
+
+# visualize
+
+
+@pytest.fixture
+def draw():
+    return pytest.importorskip("flowgraph.draw.model")
+
+
+@pytest.mark.usefixtures("draw")
+def test_visualize_writes_a_picture_named_after_the_target(command, write, tmp_path):
+    write(PIPELINE)
+    assert command("visualize", "pipeline.py") == (0, "wrote pipeline.svg\n", "")
+    assert "<svg" in (tmp_path / "pipeline.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("draw")
+def test_visualize_takes_the_format_from_the_suffix(command, write, tmp_path):
+    write(PIPELINE)
+    assert command("visualize", "pipeline.py", "-o", "x.dot") == (0, "wrote x.dot\n", "")
+    assert "digraph" in (tmp_path / "x.dot").read_text(encoding="utf-8")
+    args = ["--format", "dot", "-o", "y.txt"]
+    assert command("visualize", "pipeline.py", *args) == (0, "wrote y.txt\n", "")
+    assert "digraph" in (tmp_path / "y.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("draw")
+def test_visualize_prints_text(command, write):
+    write(PIPELINE)
+    code, out, err = command("visualize", "pipeline.py", "--format", "text")
+    assert (code, err) == (0, "")
+    assert "double" in out
+
+
+@pytest.mark.usefixtures("draw")
+def test_visualize_into_a_folder_that_does_not_exist(command, write):
+    write(PIPELINE)
+    assert command("visualize", "pipeline.py", "-o", "no/x.dot") == (
+        2,
+        "",
+        "error: 'no/x.dot' cannot be written: No such file or directory\n",
+    )
+
+
+@pytest.mark.usefixtures("draw")
+def test_visualize_with_a_suffix_that_is_no_format(command, write):
+    write(PIPELINE)
+    code, out, err = command("visualize", "pipeline.py", "-o", "x.gif")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+
+
+# As a process
+
+
+def test_help_is_quick(shell):
+    begun = time.perf_counter()
+    done = shell("-m", "flowgraph", "--help")
+    assert time.perf_counter() - begun < 5.0  # a tenth of a second when nobody else works
+    assert done.returncode == 0
+    assert "visualize" in done.stdout
+    lacks = "import sys, flowgraph.cli; print({'dask', 'rich', 'networkx'} & set(sys.modules))"
+    assert shell("-c", lacks).stdout == "set()\n"
+
+
+def test_importing_flowgraph_is_light(shell):
+    done = shell("-X", "importtime", "-c", "import flowgraph")
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "flowgraph" in imported
+    assert not imported & {"distributed", "pygraphviz", "bokeh", "dask", "networkx"}
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [([], 0), (["--param", "n=100"], 1), (["--param", "n=x"], 2)],
+)
+def test_exit_codes(shell, write, args, code):
+    write(PIPELINE)
+    assert shell("-m", "flowgraph", "run", "pipeline.py", *args).returncode == code
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
+def test_ctrl_c_is_130_and_does_not_wait(write, tmp_path, scheduler):
+    write(
+        """
+        import pathlib, time
+        from flowgraph import Graph
+
+        def long(folder):
+            pathlib.Path(folder, "started").touch()
+            time.sleep(300)
+
+        g = Graph()
+        g.task(long, g.param("folder"))
+        """
+    )
+    args = ["--scheduler", scheduler, "--workers", "1", "--param", f"folder={tmp_path}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flowgraph", "run", "pipeline.py", *args],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            wait_for((tmp_path / "started").exists, process)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert (out, err.splitlines()[-1]) == ("", "error: interrupted.")
+    assert "Traceback" not in err
+
+
+def test_a_failure_does_not_wait_for_other_stages(shell, write):
+    write(
+        """
+        import threading, time
+        from flowgraph import Graph
+
+        running = threading.Event()
+
+        def long():
+            running.set()
+            time.sleep(300)
+
+        def fail():
+            running.wait()
+            raise ValueError
+
+        g = Graph()
+        g.task(long)
+        g.task(fail)
+        """
+    )
+    done = shell("-m", "flowgraph", "run", "pipeline.py", "--workers", "2")
+    assert done.returncode == 1
+    assert "error: stage 'fail' failed" in done.stderr
+
+
+def test_a_scheduler_that_does_not_answer(shell, write):
+    write(PIPELINE)
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        begun = time.monotonic()
+        done = shell("-m", "flowgraph", "run", "pipeline.py", "--scheduler", address)
+        assert time.monotonic() - begun < 20  # half of it without a busy machine's start
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: no Dask scheduler answers at {address} (OSError). "
+        "Start one with 'dask scheduler', or check the address.\n"
+    )
+
+
+SCRIPT = """
+    from flowgraph import Graph, stage
+
+    @stage(retry=1)
+    def load(path):
+        return path.upper()
+
+    g = Graph("script")
+    texts = g.items(["a", "b"]).map(load)
+    run = g.run(g.task("".join, texts), scheduler={scheduler!r}, workers=2)
+    print(run.value)
+"""
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
+def test_a_script_needs_no_guard(shell, write, scheduler):
+    write(SCRIPT.format(scheduler=scheduler), "script.py")
+    done = shell("script.py")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "AB\n", "")
+
+
+def test_a_script_with_a_local_cluster_is_told_of_the_guard(shell, write):
+    write(SCRIPT.format(scheduler="distributed"), "script.py")
+    done = shell("script.py")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(
+        'CompileError: scheduler="distributed" starts worker processes that import this script '
+        "again, and it would start them again.\n"
+        'Put the call under: if __name__ == "__main__":\n'
+    )
+
+
+def test_a_target_needs_no_guard_for_a_local_cluster(shell, write):
+    write(PIPELINE)
+    args = ["--scheduler", "distributed", "--workers", "2"]
+    done = shell("-m", "flowgraph", "run", "pipeline.py", *args)
+    assert (done.returncode, done.stdout) == (0, "6\n")
+
+
+# On a cluster that was started from a shell
+
+
+def wait_for(done, *processes):
+    end = time.monotonic() + SECONDS
+    while not done():
+        assert time.monotonic() < end, "it took too long"
+        assert all(process.poll() is None for process in processes), "it ended too early"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Address of a scheduler with two workers that know flowgraph, but not the pipeline."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    found = folder / "scheduler.json"
+    with contextlib.ExitStack() as stack:
+
+        def start(*args):
+            with open(folder / f"{args[0]}.log", "wb") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "dask", *args],
+                    cwd=folder,
+                    env=environment(),
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            return process
+
+        where = ["--scheduler-file", str(found)]
+        local = ["--host", "127.0.0.1"]
+        scheduler = start("scheduler", *local, "--port", "0", "--no-dashboard", *where)
+        wait_for(found.exists, scheduler)
+        wait_for(lambda: found.read_text().strip().endswith("}"), scheduler)
+        address = json.loads(found.read_text())["address"]
+        counts = ["--nworkers", "2", "--nthreads", "1", "--no-dashboard"]
+        start("worker", address, *local, *counts, "--local-directory", str(folder))
+        yield address
+
+
+TRAVELLER = """
+    from dataclasses import dataclass
+    from flowgraph import Graph, stage
+    from traveller_helper import Box, triple
+
+    class Refused(Exception):
+        pass
+
+    @dataclass
+    class Point:
+        x: int
+
+    @stage(retry=2)
+    def point(x):
+        return Point(triple(x))
+
+    def add(points, box):
+        return sum(p.x for p in points) + box.content
+
+    def refuse(x):
+        if x == 2:
+            raise Refused(f"not {x}")
+        return Box(x)
+
+    g = Graph("traveller")
+    g.task(add, g.items(range(10)).map(point), Box(1000))
+
+    boxes = Graph("boxes")
+    boxes.items(range(4)).map(refuse)
+
+    points = Graph("points")
+    points.items(range(2)).map(point)
+"""
+HELPER = """
+    from dataclasses import dataclass
+
+    @dataclass
+    class Box:
+        content: int
+
+    def triple(x):
+        return 3 * x
+"""
+
+
+@pytest.fixture
+def travels(shell, write, cluster):
+    write(TRAVELLER, "traveller.py")
+    write(HELPER, "traveller_helper.py")
+
+    def travels(name, *args):
+        command = ["-m", "flowgraph", "run", f"traveller.py:{name}", "--quiet"]
+        return shell(*command, "--scheduler", cluster, *args)
+
+    return travels
+
+
+def test_functions_travel_to_a_cluster_that_has_no_file_of_theirs(travels):
+    done = travels("g")
+    assert (done.returncode, done.stdout) == (0, "1135\n"), done.stderr
+
+
+def test_classes_travel_both_ways(travels):
+    done = travels("points")
+    assert (done.returncode, done.stdout) == (0, "[Point(x=0), Point(x=3)]\n"), done.stderr
+
+
+def test_exceptions_travel_back_as_their_own_class(travels):
+    done = travels("boxes")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        "error: stage 'refuse' failed on item 2 after 1 attempt: Refused('not 2')"
+    )
+
+
+def test_collected_failures_travel_back_in_their_place(travels):
+    done = travels("boxes", "--on-error", "collect")
+    assert done.returncode == 1
+    assert done.stdout == (
+        "[Box(content=0), Box(content=1), "
+        "StageError(\"stage 'refuse' failed on item 2 after 1 attempt: Refused('not 2')\"), "
+        "Box(content=3)]\n"
+    )
