@@ -56,7 +56,7 @@ def optimise(photo: Photo) -> Photo:
 @stage(sequential=True, retry=Retry(3, wait=0.1, on=is_passing))
 def watermark(photo: Photo, out: str) -> str:
     image = Image.open(io.BytesIO(photo.image))
-    ImageDraw.Draw(image).text((8, 4), f"{photo.number}", "white", font_size=24, stroke_width=1)
+    ImageDraw.Draw(image).text((8, 4), f"{photo.number}", "red", font_size=24, stroke_width=1)
     target = Path(out).resolve() / f"{photo.number:03}-{Path(photo.path).stem}.jpg"
     target.parent.mkdir(parents=True, exist_ok=True)
     image.save(target)

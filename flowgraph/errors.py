@@ -42,6 +42,15 @@ class FlowgraphError(Exception):
     """The run that ended with this error, with what was finished; else None."""
 
     @classmethod
+    def not_drawn(cls, reason: str) -> FlowgraphError:
+        """The layout engine failed or is missing."""
+        return cls(
+            f"the picture could not be drawn: {reason}\n"
+            "Install Graphviz, or: pip install 'pygraphviz>=2'. "
+            "The formats dot, mermaid and text need neither."
+        )
+
+    @classmethod
     def unreadable(cls, name: str, error: BaseException) -> FlowgraphError:
         """A value arrived that cannot be unpickled."""
         return cls(
@@ -67,6 +76,13 @@ class FlowgraphError(Exception):
 
 class GraphError(FlowgraphError):
     """A graph was declared or used wrongly; raised where the mistake is made."""
+
+    @classmethod
+    def unknown_suffix(cls, path: str, known: Sequence[str]) -> GraphError:
+        """A file name asks for no format that is known."""
+        return cls(
+            f"the suffix of '{path}' names no format of pictures; known are {', '.join(known)}."
+        )
 
     @classmethod
     def bad_option(cls, option: str, value: object, wanted: str) -> GraphError:

@@ -10,6 +10,8 @@ from flowgraph.graph import Graph
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from flowgraph.declare.items import Items
+
 __all__ = ["fork_join", "map_reduce", "pipeline"]
 
 
@@ -17,6 +19,24 @@ def fork_join(
     branches: Mapping[Any, Any] | Sequence[Any], join: Callable[..., Any] | None = None
 ) -> Graph:
     """Branches side by side, then a join; see `Graph.fork_join`.
+
+    Parameters
+    ----------
+    branches : dict or sequence
+        A branch is a callable without arguments, a ``(fn, *args)`` tuple, or
+        a plain value.
+    join : callable, optional
+        Gets the results; without it the value is the dict or list of results.
+
+    Returns
+    -------
+    Graph
+        Ready to run; its output is what ``join`` gives.
+
+    Raises
+    ------
+    GraphError
+        If there is no branch, or something does not fit.
 
     Examples
     --------
@@ -32,6 +52,25 @@ def map_reduce(
     data: Iterable[Any], mapper: Callable[..., Any], reducer: Callable[[list[Any]], Any]
 ) -> Graph:
     """A mapper for each item, then one reducer; see `Items.map_reduce`.
+
+    Parameters
+    ----------
+    data : iterable
+        The items; an iterator is drawn now.
+    mapper : callable
+        ``mapper(item)``.
+    reducer : callable
+        ``reducer([mapped, …])``.
+
+    Returns
+    -------
+    Graph
+        Ready to run; its output is what ``reducer`` gives.
+
+    Raises
+    ------
+    GraphError
+        If ``data`` cannot be iterated, or a function does not fit.
 
     Examples
     --------
@@ -57,6 +96,16 @@ def pipeline(
     keep : bool
         True to make every stage's items an output.
 
+    Returns
+    -------
+    Graph
+        Ready to run; its output is the last stage's items, or all stages'.
+
+    Raises
+    ------
+    GraphError
+        If there is no stage, or one does not take an item as its only argument.
+
     Examples
     --------
     >>> pipeline([1, 2], [str, len]).run().value
@@ -64,13 +113,15 @@ def pipeline(
     >>> pipeline([1, 2], [str, len], keep=True).run().value
     (['1', '2'], [1, 1])
     """
-    if not stages:
-        raise GraphError.no_stages()
+    if callable(stages):
+        raise GraphError.bad_option("stages", stages, "a list of functions")
     graph = Graph("pipeline")
     items = graph.items(data)
-    made = []
+    made: list[Items[Any]] = []
     for stage in stages:
         items = items.map(stage)
         made.append(items)
+    if not made:
+        raise GraphError.no_stages()
     graph.output(*(made if keep else made[-1:]))
     return graph

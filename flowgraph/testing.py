@@ -6,7 +6,7 @@ from functools import reduce
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from flowgraph.compiler.dag import Constant
+from flowgraph.compiler.dag import Constant, Gathered
 from flowgraph.compiler.freeze import bind, check_names, freeze
 from flowgraph.compiler.prune import prune
 from flowgraph.compiler.validate import validate
@@ -19,6 +19,7 @@ from flowgraph.runtime.scope import here
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flowgraph.compiler.dag import Dag
     from flowgraph.declare.graph import Declarations
     from flowgraph.declare.node import Handle
     from flowgraph.declare.steps import Step
@@ -68,15 +69,26 @@ def run_plain(
     dag = freeze(graph.name, graph.steps, names)
     check_names(dag, params or {})
     dag = bind(prune(validate(dag)), params or {})
-    values: dict[str, Any] = {}
-    for step in dag.steps:
-        values[step.name] = _value(step, [values[need] for need in step.needs])
+    values = values_of(dag)
     wanted = tuple(values[name] for name in dag.targets)
     return wanted[0] if len(wanted) == 1 else wanted
 
 
+def values_of(dag: Dag) -> dict[str, Any]:
+    """Compute every step of a graph before it is fused: a collection gives the list of its items.
+
+    Parameters
+    ----------
+    dag : Dag
+        With its parameters bound.
+    """
+    values: dict[str, Any] = {}
+    for step in dag.steps:
+        values[step.name] = _value(step, [values[need] for need in step.needs])
+    return values
+
+
 def _value(step: Step, inputs: list[Any]) -> Any:
-    """The value of one step: a collection's is the list of its items."""
     match step:
         case Constant():
             return step.value
@@ -91,7 +103,7 @@ def _value(step: Step, inputs: list[Any]) -> Any:
             return _fold(step, inputs)
         case Pack():
             return fill(step.template, inputs)
-        case Collect():
+        case Collect() | Gathered():
             return list(inputs[0])
         case Count():
             return len(inputs[0])
@@ -128,5 +140,5 @@ def _fold(step: Fold, inputs: list[Any]) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """A list, if it is an iterator, which could be read only once."""
+    # An iterator could be read only once.
     return list(value) if hasattr(type(value), "__next__") else value

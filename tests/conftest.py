@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+# Tests are no package, but they share their strategies.
+sys.path.insert(0, str(Path(__file__).parent))
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +32,9 @@ class Backend:
     workers: int | None
 
     def run(self, graph: Graph, *targets: Handle, **options: Any) -> Run:
-        return graph.run(*targets, **{"scheduler": self.scheduler, "workers": self.workers, **options})
+        return graph.run(
+            *targets, **{"scheduler": self.scheduler, "workers": self.workers, **options}
+        )
 
 
 @pytest.fixture(scope="session")

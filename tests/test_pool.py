@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import builtins
 import ctypes
 import gc
 import multiprocessing
@@ -199,6 +201,17 @@ class TestCalls:
 
         assert one.submit(things).result() == 0
 
+    def test_idle_process_keeps_no_buffer_alive(self, one: Pool) -> None:
+        """What went beside a pickle is as free to go as what went inside."""
+
+        def make() -> Any:
+            array = np.zeros(100_000)
+            builtins.made = weakref.ref(array)  # type: ignore[attr-defined]
+            return array
+
+        one.submit(make).result()
+        assert one.submit(lambda: builtins.made() is None).result()  # type: ignore[attr-defined]
+
     def test_hashes_agree(self, pool: Pool, tmp_path: Path) -> None:
         """User code may split work by hash(), as on Dask."""
 
@@ -383,6 +396,21 @@ class TestDeaths:
             assert one.submit(abs, -1).result(SECONDS) == 1
             one.rest()
 
+    def test_kill_hits_no_later_task(self, one: Pool) -> None:
+        """However late it comes: the task it came too late for is done, and so is the next."""
+        outcomes = set()
+        for turn in range(200):
+            future = one.submit(abs, -1)
+            end = time.perf_counter() + turn % 20 * 1e-5
+            while time.perf_counter() < end:
+                pass
+            killed = one.kill(future)
+            error = future.exception(SECONDS)
+            assert error is None or (killed and isinstance(error, ChildDied))
+            assert one.submit(abs, -1).result(SECONDS) == 1
+            outcomes.add((killed, error is None))
+        assert (True, False) in outcomes
+
     def test_copy_of_a_process_does_not_hide_its_death(self, one: Pool, tmp_path: Path) -> None:
         """A task that forked is noticed when it dies, although its copy lives on."""
 
@@ -400,9 +428,19 @@ class TestDeaths:
         finally:
             os.kill(copy, signal.SIGKILL)
 
-    def test_copy_that_comes_back_is_not_heard(self, one: Pool) -> None:
-        """A task that forks and forgets gives one result."""
-        assert one.submit(lambda: os.fork() > 0).result(SECONDS) is True
+    def test_copy_that_comes_back_is_not_heard(self, one: Pool, tmp_path: Path) -> None:
+        """A task that forks gives one result, and its copy writes it nowhere else."""
+
+        def fork_and_open(folder: Path) -> int:
+            copy = os.fork()
+            if copy:
+                return os.waitpid(copy, 0)[1]
+            for n in range(10):  # they get the numbers of the lines that were closed
+                os.open(folder / str(n), os.O_CREAT | os.O_WRONLY)
+            return 0
+
+        assert one.submit(fork_and_open, tmp_path).result(SECONDS) == 0
+        assert [path.stat().st_size for path in tmp_path.iterdir()] == [0] * 10
         assert one.submit(abs, -1).result(SECONDS) == 1
 
     def test_process_that_cannot_start(
@@ -466,7 +504,7 @@ class TestSetting:
     def test_path_is_followed(
         self, one: Pool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """A module that was just written is found."""
+        """A module that was just written is found, too quickly for the clock of the folder."""
 
         def answer() -> object:
             import fresh_module
@@ -475,7 +513,10 @@ class TestSetting:
 
         assert isinstance(one.submit(answer).exception(), RemoteError)
         monkeypatch.syspath_prepend(tmp_path)
+        assert isinstance(one.submit(answer).exception(), RemoteError)
+        before = tmp_path.stat()
         (tmp_path / "fresh_module.py").write_text("ANSWER = 42")
+        os.utime(tmp_path, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert one.submit(answer).result() == 42
 
     def test_what_a_task_changes_is_undone_for_the_next_run(
@@ -631,7 +672,12 @@ class TestEnd:
             pool.submit(busy)
             while not Path("is_busy").exists():
                 time.sleep(0.002)
-            pool.submit(atexit.register, print, "tidied up").result()
+
+            def tidy_up():
+                time.sleep(0.05)  # what takes a moment is waited for
+                print("tidied up")
+
+            pool.submit(atexit.register, tidy_up).result()
             print(pool.submit(os.getpid).result(), flush=True)
             """,
         )
@@ -726,7 +772,7 @@ class TestScripts:
                 return Point(point.x + 1)
 
             moved = shared_pool(1).submit(move, Point(1)).result()
-            print(type(moved) is Point, moved.x)
+            print(type(moved) is Point, moved.x, flush=True)
             """,
         )
         assert script.output() == "once\nfrom the task\nTrue 2\n"
@@ -762,6 +808,10 @@ class TestScripts:
         assert script.process.stdout.readline() == "interrupted\n"
         (tmp_path / "go").touch()
         assert script.output() == "finished\n"
+
+    def test_process_has_a_session_of_its_own(self, one: Pool) -> None:
+        """The terminal's signals reach no program that a task has started either."""
+        assert one.submit(os.getsid, 0).result() != os.getsid(0)
 
     def test_interrupt_sent_to_a_process_is_ignored(self, one: Pool, tmp_path: Path) -> None:
         """Programs that a task starts still take it."""
@@ -842,6 +892,21 @@ class TestShared:
         assert process.exitcode == 0
         assert not stop.is_set()
         assert pool.submit(os.getpid).result() == pid
+
+    @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+    def test_forked_copy_does_not_hold_a_process(self, tmp_path: Path) -> None:
+        """It leaves by itself when the original shuts the pool, and is not forced after a while."""
+        pool = shared_pool(1)
+        pool.submit(atexit.register, (tmp_path / "left").touch).result()
+        context = multiprocessing.get_context("fork")
+        process = context.Process(target=sit, args=(tmp_path / "ready", tmp_path / "go"))
+        process.start()
+        pid_in(tmp_path / "ready")
+        pool.shutdown()
+        assert (tmp_path / "left").exists()
+        (tmp_path / "go").touch()
+        process.join(SECONDS)
+        assert process.exitcode == 0
 
     @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2"])
     def test_number_of_workers_is_checked(self, workers: Any) -> None:

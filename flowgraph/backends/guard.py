@@ -1,4 +1,4 @@
-"""Does the running script start processes without an ``if __name__ == "__main__":`` guard?
+"""Finds scripts that start processes without an ``if __name__ == "__main__":`` guard.
 
 A nanny of a LocalCluster starts its worker by importing the script again; one
 that starts a cluster while it is imported would do so in every worker.

@@ -162,10 +162,6 @@ class Child:
         """
         return read_message(self._line)
 
-    def is_alive(self) -> bool:
-        """False once it has ended."""
-        return self._process.poll() is None
-
     def kill(self) -> None:
         """End it now, whatever it does."""
         self.killed = True

@@ -160,9 +160,9 @@ class Slot:
         with self._lock:
             self._future = future
             child = self._child
-            if child is None or (child.is_alive() and not child.killed):
+            if child is None or not child.killed:
                 return child
-            self._child = None
+            self._child = None  # killed when it had just finished
         child.leave()
         return None
 

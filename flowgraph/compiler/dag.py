@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowgraph.declare.steps import (
     MISSING,
@@ -106,7 +106,7 @@ def needs_of(step: Step) -> tuple[str, ...]:
     return step.needs
 
 
-def stages_of(step: Step) -> tuple[Stage, ...]:
+def stages_of(step: Step) -> tuple[Stage[..., Any], ...]:
     """The stages that a step calls, in order."""
     if isinstance(step, (Call, Each, Fold)):
         return (step.stage,)

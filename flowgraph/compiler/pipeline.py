@@ -112,8 +112,9 @@ def _said_fuse(before: Dag, after: Dag) -> str:
     if not fused:
         return "nothing to fuse: no two stages in a row without another reader between"
     said = [f"{len(before.steps)} nodes became {len(after.steps)}; one task for each of"]
-    for step in fused[:10]:
-        said.append("  " + _listed([member.name for member in members(step)], " → "))
+    said.extend(
+        "  " + _listed([member.name for member in members(step)], " → ") for step in fused[:10]
+    )
     if len(fused) > 10:
         said.append(f"  and {len(fused) - 10} more")
     return "\n".join(said)

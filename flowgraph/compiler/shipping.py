@@ -9,7 +9,6 @@ lock of its module, is pickled by name, as plain pickle does.
 
 from __future__ import annotations
 
-import pickle
 import sys
 import sysconfig
 import threading
@@ -24,6 +23,7 @@ from flowgraph.runtime import pickling
 from flowgraph.runtime.failure import use_frames
 
 if TYPE_CHECKING:
+    import pickle
     from collections.abc import Callable, Iterator
     from types import ModuleType, TracebackType
 

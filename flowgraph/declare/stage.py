@@ -21,6 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _CACHED = type(functools.lru_cache(len))
+_STAYS = {"_fitting", "_signature", "__annotations__", "__type_params__"}
 
 
 class StageOptions(TypedDict, total=False):
@@ -76,7 +77,6 @@ class Stage(Generic[P, R]):
         self.timeout = _timeout(options.get("timeout"))
         self.sequential = _flag("sequential", options.get("sequential", False))
         self._options = options
-        self._fitting: set[tuple[object, ...]] = set()
 
     @classmethod
     def of(cls, function: Callable[P, R]) -> Stage[P, R]:
@@ -139,6 +139,11 @@ class Stage(Generic[P, R]):
         self._fitting.add(shape)
 
     @functools.cached_property
+    def _fitting(self) -> set[tuple[object, ...]]:
+        """Shapes of calls that were found to fit."""
+        return set()
+
+    @functools.cached_property
     def _signature(self) -> tuple[inspect.Signature | None, int, float]:
         """The function's signature; how many positional arguments alone surely fit."""
         function: Any = self.function
@@ -166,9 +171,19 @@ class Stage(Generic[P, R]):
         found = _at_home(self)
         if found is self:
             return str(self.__qualname__)
-        # A decorated function cannot be pickled by its name: there is the stage.
-        mine = isinstance(found, Stage) and found.function is self.function
-        return _rebuild, (found if mine else self.function, self._options)
+        if isinstance(found, Stage) and found.function is self.function:
+            # The function cannot be pickled by its name: there is that other stage.
+            return _changed, (found, self._options)
+        return self.by_value()
+
+    def by_value(self) -> tuple[Any, ...]:
+        """How pickle takes it apart for a process that cannot import its module.
+
+        Its parts are put in after it was made: a function may call the stage
+        that it is in.
+        """
+        state = {key: part for key, part in vars(self).items() if key not in _STAYS}
+        return object.__new__, (Stage,), state
 
     def __repr__(self) -> str:
         return f"<Stage {self.name}>"
@@ -182,9 +197,8 @@ def _at_home(thing: Any) -> Any:
     return found
 
 
-def _rebuild(function: Callable[P, R], options: StageOptions) -> Stage[P, R]:
-    plain = function.function if isinstance(function, Stage) else function
-    return Stage(plain, **options)
+def _changed(stage: Stage[P, R], options: StageOptions) -> Stage[P, R]:
+    return Stage(stage.function, **options)
 
 
 @overload

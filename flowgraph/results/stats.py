@@ -137,7 +137,7 @@ class StageRow:
 
     @property
     def success_rate(self) -> float:
-        """completed / total; 1 when nothing was owed."""
+        """Completed / total; 1 when nothing was owed."""
         return self.completed / self.total if self.total else 1.0
 
 
@@ -162,7 +162,7 @@ class Stats:
 
     @property
     def success_rate(self) -> float:
-        """completed / total; 1 when nothing was owed."""
+        """Completed / total; 1 when nothing was owed."""
         return self.completed / self.total if self.total else 1.0
 
     @property
@@ -194,7 +194,7 @@ class StageTable(Sequence[StageRow]):
     def __str__(self) -> str:
         head = ("stage", "total", "completed", "failed", "skipped", "cancelled", "retried")
         times = ("mean", "p50", "p95", "max", "queued")
-        lines = [(*head, *times)]
+        lines: list[tuple[str, ...]] = [(*head, *times)]
         for row in self._rows:
             counts = [str(getattr(row, name)) for name in head]
             lines.append((*counts, *(_seconds(getattr(row, name)) for name in times)))

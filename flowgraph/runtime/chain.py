@@ -19,7 +19,7 @@ from flowgraph.runtime.watch import Watch
 from flowgraph.runtime.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from flowgraph.runtime.code import Parcel, Stage
     from flowgraph.runtime.cuts import Cuts

@@ -125,7 +125,7 @@ def _result_dumps(result: object) -> tuple[bytes, list[memoryview]]:
         return dumps(result)
     except Exception:
         try:
-            import cloudpickle  # type: ignore[import-untyped]  # noqa: PLC0415  slow, rarely needed
+            import cloudpickle  # noqa: PLC0415  slow, rarely needed
         except ImportError:
             cloudpickle = None
         if cloudpickle is None:

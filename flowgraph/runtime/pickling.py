@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,8 @@ class Dump(Protocol):
     ) -> bytes: ...
 
 
-_dump: Dump = pickle.dumps
+_plain: Dump = cast("Dump", pickle.dumps)
+_dump = _plain
 
 
 def use(dump: Dump) -> None:
@@ -34,7 +35,7 @@ def use(dump: Dump) -> None:
 
 def use_on_worker(dump: Dump) -> None:
     """Set what pickles in a worker's process, unless a driver lives there too."""
-    if _dump is pickle.dumps:
+    if _dump is _plain:
         use(dump)
 
 

@@ -110,8 +110,8 @@ def at(where: Where, k: int) -> Index:
         case Spread(parent, ends):
             item = bisect_right(ends, k)
             return (*prefix(at(parent, item)), k - (ends[item - 1] if item else 0))
-        case Trail(prefix, start):
-            return (*prefix, start + k)
+        case Trail(first, start):
+            return (*first, start + k)
         case Joined(parts, ends):
             part = bisect_right(ends, k)
             return at(parts[part], k - (ends[part - 1] if part else 0))

@@ -1,0 +1,80 @@
+"""Pictures of a graph: one function per format over one drawing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flowgraph.errors import GraphError
+
+if TYPE_CHECKING:
+    from flowgraph.draw.model import Drawing
+
+__all__ = ["FORMATS", "format_of", "picture"]
+
+FORMATS: Final = ("svg", "png", "pdf", "html", "dot", "mermaid", "text")
+
+_SUFFIXES: Final = {
+    ".svg": "svg",
+    ".png": "png",
+    ".pdf": "pdf",
+    ".html": "html",
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mermaid": "mermaid",
+    ".mmd": "mermaid",
+    ".txt": "text",
+}
+
+
+def format_of(path: str) -> str:
+    """The format that a file's name asks for.
+
+    Raises
+    ------
+    GraphError
+        If its suffix is none that is known.
+
+    Examples
+    --------
+    >>> format_of("pipeline.mmd")
+    'mermaid'
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise GraphError.unknown_suffix(path, tuple(_SUFFIXES))
+    return _SUFFIXES[suffix]
+
+
+def picture(drawing: Drawing, format: str) -> bytes:  # noqa: A002  the word for it
+    """The picture of a drawing.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        What to draw.  For a laid-out format a very large one is collapsed.
+    format : str
+        One of `FORMATS`.
+
+    Raises
+    ------
+    FlowgraphError
+        If the layout engine fails or is missing.
+    """
+    from flowgraph.draw.collapse import LARGE, collapse
+    from flowgraph.draw.dot import dot
+    from flowgraph.draw.html import page
+    from flowgraph.draw.mermaid import mermaid
+    from flowgraph.draw.render import render
+    from flowgraph.draw.text import text
+
+    if format == "dot":
+        return dot(drawing).encode()
+    if format == "mermaid":
+        return (mermaid(drawing) + "\n").encode()
+    if format == "text":
+        return (text(drawing) + "\n").encode()
+    shown = collapse(drawing) if len(drawing.boxes) > LARGE else drawing
+    if format == "html":
+        return page(shown, render(dot(shown), "svg").decode()).encode()
+    return render(dot(shown), format)

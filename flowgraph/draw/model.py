@@ -1,0 +1,114 @@
+"""What is drawn, whatever the format: boxes and arrows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from flowgraph.declare.steps import Call, Collect, Count, Each, Fold, Pack, Parameter, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowgraph.declare.steps import Step
+
+__all__ = ["Arrow", "Box", "Drawing", "drawing_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A node of the graph."""
+
+    name: str
+    label: str
+    kind: str
+    """param, task, items, map, starmap, filter, flat_map, reduce, collect, count or join."""
+    detail: str = ""
+    """Options of its stage."""
+    target: bool = False
+    """True if it is an output of the graph."""
+
+    @property
+    def parallel(self) -> bool:
+        """True if it stands for many items."""
+        return self.kind in ("items", "map", "starmap", "filter", "flat_map")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """From a node to one that needs it."""
+
+    tail: str
+    head: str
+    kind: Literal["value", "items", "control"]
+    """One value, item by item, or only an order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Boxes in an order they could run, and the arrows between them."""
+
+    name: str
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+
+
+def drawing_of(name: str, steps: Mapping[str, Step], outputs: tuple[str, ...]) -> Drawing:
+    """The drawing of a declared graph.
+
+    Parameters
+    ----------
+    name : str
+        Name of the graph.
+    steps : mapping of str to Step
+        Its steps, each after those it needs.
+    outputs : tuple of str
+        Names of its outputs.
+    """
+    boxes, arrows = [], []
+    for step in steps.values():
+        boxes.append(Box(step.name, _label(step), _kind(step), _detail(step), step.name in outputs))
+        item_wise = isinstance(step, (Each, Fold, Collect, Count))
+        for place, need in enumerate(step.needs):
+            flows = item_wise and place == 0
+            arrows.append(Arrow(need, step.name, "items" if flows else "value"))
+        arrows.extend(Arrow(before, step.name, "control") for before in step.after)
+    return Drawing(name, tuple(boxes), tuple(arrows))
+
+
+def _kind(step: Step) -> str:
+    if isinstance(step, Each):
+        return step.op
+    kinds: dict[type[Step], str] = {
+        Parameter: "param",
+        Call: "task",
+        Source: "items",
+        Fold: "reduce",
+        Collect: "collect",
+        Count: "count",
+        Pack: "join",
+    }
+    return kinds[type(step)]
+
+
+def _label(step: Step) -> str:
+    stage = getattr(step, "stage", None)
+    if stage is None or step.name == stage.name or step.name.startswith(f"{stage.name}-"):
+        return step.name
+    return f"{step.name}: {stage.name}"
+
+
+def _detail(step: Step) -> str:
+    if isinstance(step, Source):
+        return "" if step.items is None else f"{len(step.items)} items"
+    stage = getattr(step, "stage", None)
+    if stage is None:
+        return ""
+    said = []
+    if stage.retry is not None:
+        said.append(f"retry {stage.retry.retries}")
+    if stage.timeout is not None:
+        said.append(f"timeout {stage.timeout:g} s")
+    if stage.sequential:
+        said.append("sequential")
+    return ", ".join(said)
