@@ -98,8 +98,9 @@ class Graph(Declarations):
             raise GraphError.bad_option("progress", progress, "a callable")
         names = self._targets(targets)
         check_workers(workers)
-        # Mistakes in the graph come out before a cluster is started for it.
-        self._compile(names, params, workers or 1, 1)
+        if scheduler == "distributed":
+            # Mistakes in the graph come out before a cluster is started for it.
+            self._compile(names, params, workers or 1, 1)
         with choose(scheduler, workers) as backend:
             plan = self._compile(names, params, backend.workers, backend.finest)
             rebuild_tracebacks()

@@ -247,8 +247,8 @@ def test_after_waits_without_passing_a_value(backend, tmp_path):
     written = g.task(write)
     items = g.items(range(3)).map(lambda k: mark.read_text())
     assert backend.run(g, g.task(mark.read_text, after=written)).value == "here"
-    g.task(mark.unlink, after=[items, written], name="unlink")
-    assert backend.run(g, g["unlink"] if hasattr(g, "__getitem__") else g.nodes["unlink"]).ok
+    removed = g.task(mark.unlink, after=[items, written])
+    assert backend.run(g, items, removed).value == (["here"] * 3, None)
     assert not mark.exists()
 
 
@@ -326,8 +326,8 @@ def fails_at(k: int, at: int) -> int:
 
 def test_the_first_failure_ends_the_run(backend):
     g = Graph("raise")
-    done = g.task(same, 42, name="done")
-    items = g.items(range(10)).map(fails_at, 7, after_done(g, done))
+    done = g.task(same, 7)
+    items = g.items(range(10)).map(fails_at, done)
     with pytest.raises(StageError) as caught:
         backend.run(g, done, items)
     error = caught.value
@@ -339,12 +339,327 @@ def test_the_first_failure_ends_the_run(backend):
     (note,) = cause.__notes__
     for part in ("stage 'fails_at'", "item 7", "attempt 1", f"on {error.worker}"):
         assert part in note
-    assert error.run[done] == 42
+    assert error.run[done] == 7
     assert not error.run.ok
     assert error.run.stats.failed == 1
     with pytest.raises((StageError, SkippedError)):
         _ = error.run[items]
 
 
-def after_done(g: Graph, done: Any) -> Any:
-    raise NotImplementedError
+def test_nothing_new_starts_after_the_first_failure(backend, tmp_path):
+    def count_then_fail(k):
+        if k == 0:
+            raise ValueError("first")
+        time.sleep(0.002)
+        attempts_at(tmp_path, "all")
+
+    g = Graph("stop")
+    with pytest.raises(StageError) as caught:
+        backend.run(g, g.items(range(5_000)).map(count_then_fail))
+    stats = caught.value.run.stats
+    assert stats.total == 5_000
+    assert stats.cancelled > 0
+    made = tmp_path / "attempts-all"
+    assert not made.exists() or made.stat().st_size < 3_000
+
+
+def test_what_comes_after_a_failed_task_is_not_run(backend, tmp_path):
+    g = Graph("reader")
+    failed = g.task(fails_at, 1, 1)
+    reader = g.task(attempts_at, tmp_path, "reader", after=failed)
+    with pytest.raises(StageError):
+        backend.run(g, reader)
+    assert not (tmp_path / "attempts-reader").exists()
+
+
+# on_error="collect"
+
+
+def keep_even(k: int) -> bool:
+    if k == 1:
+        raise ValueError("one")
+    return k % 2 == 0
+
+
+def split(k: int) -> list[int]:
+    if k == 4:
+        raise ValueError("four")
+    return [k] * (k % 3)
+
+
+def test_collect_keeps_order_and_length(backend):
+    """A failed item keeps its place, item-wise stages pass it through, whole readers miss it."""
+    g = Graph("collect")
+    items = g.items(range(8)).map(fails_at, 3)
+    later = items.map(fails_at, 5).map(same)
+    kept = later.filter(keep_even)
+    spread = items.flat_map(split)
+    wanted = {
+        "items": items,
+        "collected": later.collect(),
+        "kept": kept,
+        "spread": spread,
+        "list": g.task(list, later),
+        "broadcast": g.items([0]).map(lambda _, whole: whole, later),
+        "count": kept.count(),
+        "sum": later.reduce(lambda a, b: a + b, 100),
+    }
+    run = backend.run(g, *wanted.values(), on_error="collect")
+    assert not run.ok
+    value = {key: shown(run[node]) for key, node in wanted.items()}
+    assert value == {
+        "items": [0, 1, 2, "3", 4, 5, 6, 7],
+        "collected": [0, 1, 2, "3", 4, "5", 6, 7],
+        "kept": [0, "1", 2, "3", 4, "5", 6],
+        "spread": [1, 2, 2, "3", "4", 5, 5, 7],
+        "list": [0, 1, 2, 4, 6, 7],
+        "broadcast": [[0, 1, 2, 4, 6, 7]],
+        "count": 4,
+        "sum": 120,
+    }
+    assert sorted(str(error.index) for error in run.errors) == ["1", "3", "4", "5"]
+    stats = run.stats
+    assert stats.total == stats.completed + stats.failed + stats.skipped
+    # Item 3 skips four later stages, item 5 two.
+    assert (stats.failed, stats.skipped, stats.cancelled) == (4, 6, 0)
+
+
+def shown(value: Any) -> Any:
+    """A failed item by its index."""
+    if isinstance(value, list):
+        return [shown(item) for item in value]
+    return str(value.index) if isinstance(value, StageError) else value
+
+
+def test_items_after_a_flat_map_have_tuples_for_an_index(backend):
+    g = Graph("tuples")
+    items = g.items(["ab", "cd"]).flat_map(list).map(fails_at, "d")
+    (error,) = backend.run(g, items, on_error="collect").errors
+    assert error.index == (1, 1)
+
+
+def test_a_failed_task_makes_what_needs_it_skipped(backend):
+    g = Graph("skip")
+    failed = g.task(fails_at, 1, 1)
+    fine = g.task(fails_at, 1, 2)
+    reader = g.task(same, [failed], name="reader")
+    later = g.task(same, 1, after=reader, name="later")
+    items = g.items(range(3)).map(named, k=failed)
+    from_it = g.items(failed).map(same)
+    joined = g.fork_join({"a": failed, "b": fine})
+    run = backend.run(g, failed, fine, reader, later, items, from_it, joined, on_error="collect")
+    assert run[fine] == 1
+    with pytest.raises(StageError) as caught:
+        _ = run[failed]
+    assert isinstance(caught.value.__cause__, KeyError)
+    for node in (reader, later, items, from_it, joined):
+        with pytest.raises(SkippedError, match="fails_at") as skipped:
+            _ = run[node]
+        assert (skipped.value.node, skipped.value.because) == (node.name, "fails_at")
+    with pytest.raises(StageError):
+        _ = run.value
+    with pytest.raises(KeyError, match="no target"):
+        _ = run["nothing"]
+    stats = run.stats
+    assert (stats.failed, stats.completed) == (1, 1)
+    assert stats.skipped == 2 + 3 + 1
+    assert stats.total == 8
+
+
+def test_nothing_to_reduce_is_a_failure(backend):
+    g = Graph("empty")
+    nothing = g.items([1, 3]).filter(lambda k: k % 2 == 0)
+    run = backend.run(g, nothing.reduce(max), nothing.reduce(min, 5), on_error="collect")
+    with pytest.raises(StageError, match="nothing to reduce"):
+        _ = run["max"]
+    assert run["min"] == 5
+    assert (run.stats.completed, run.stats.failed) == (3, 1)
+
+
+# Time
+
+
+def sleeps(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def test_an_attempt_that_takes_too_long_is_left_behind(backend):
+    """It ends with a TimeoutError, and its slot is free at once."""
+    g = Graph("timeout")
+    items = g.items([0, 30, 0.001]).map(stage(sleeps, timeout=0.2))
+    task = g.task(stage(sleeps, timeout=0.2, name="alone"), 30)
+    begun = time.perf_counter()
+    run = backend.run(g, items, task, on_error="collect")
+    assert time.perf_counter() - begun < 10
+    zero, error, little = run[items]
+    assert (zero, little) == (0, 0.001)
+    for failed in (error, *run.errors):
+        assert isinstance(failed.__cause__, StageTimeout)
+        assert isinstance(failed.__cause__, TimeoutError)
+        assert (failed.__cause__.stage, failed.__cause__.seconds) == (failed.stage, 0.2)
+    assert sorted(error.stage for error in run.errors) == ["alone", "sleeps"]
+    assert sum(record.outcome == "timed out" for record in run.attempts) == 2
+
+
+def test_a_timeout_is_an_oserror_that_retries_see(backend, tmp_path):
+    @stage(timeout=0.2, retry=Retry(1, delays=[0], on=OSError))
+    def slow_once(k):
+        if attempts_at(tmp_path, k) == 1:
+            time.sleep(30)
+        return k
+
+    g = Graph("slow once")
+    run = backend.run(g, g.items(range(2)).map(slow_once), g.task(slow_once, "task"))
+    assert run.value == ([0, 1], "task")
+    assert run.stats.retried == 3
+
+
+# Exceptions of all sorts
+
+
+def leaves(kind: type[BaseException], *args: Any) -> None:
+    raise kind(*args)
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration])
+def test_exceptions_that_end_programs_are_failures_too(backend, kind):
+    if kind is KeyboardInterrupt and backend.name == "sync":
+        pytest.skip("in the main thread it is the user's Ctrl-C")
+    g = Graph("leaves")
+    task = g.task(leaves, kind)
+    items = g.items([kind, None]).map(lambda k: k and leaves(k))
+    run = backend.run(g, task, items, on_error="collect")
+    first, second = run[items]
+    assert second is None
+    causes = [first.__cause__, *(error.__cause__ for error in run.errors)]
+    assert {type(cause) for cause in causes} == {kind}
+    assert run.stats.failed == 2
+
+
+def test_ctrl_c_reaches_the_caller_on_sync():
+    g = Graph("interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        g.run(g.task(signal.raise_signal, signal.SIGINT), scheduler="sync")
+
+
+@pytest.mark.parametrize(("kind", "args"), [(OddError, (3, "bad")), (LockedError, ("locked",))])
+def test_no_exception_is_lost_on_its_way(backend, kind, args):
+    """Class, message and traceback arrive, whatever pickle makes of the exception."""
+    g = Graph("odd")
+    with pytest.raises(StageError) as caught:
+        backend.run(g, g.task(leaves, kind, *args))
+    cause = caught.value.__cause__
+    text = "".join(traceback.format_exception(cause))
+    text += getattr(cause, "traceback_text", "")
+    assert kind.__name__ in text
+    assert str(kind(*args)) in str(cause)
+    assert "in leaves" in text
+    assert "raise kind(*args)" in text
+    if backend.name in ("sync", "threads"):
+        assert type(cause) is kind
+
+
+def raises_from() -> None:
+    try:
+        leaves(KeyError, "inner")
+    except KeyError as error:
+        raise ValueError("outer") from error
+
+
+def test_what_an_exception_was_raised_from_comes_along(backend):
+    g = Graph("from")
+    with pytest.raises(StageError) as caught:
+        backend.run(g, g.task(raises_from))
+    cause = caught.value.__cause__
+    assert type(cause) is ValueError
+    assert type(cause.__cause__) is KeyError
+    assert cause.__cause__.args == ("inner",)
+
+
+def test_a_value_that_cannot_be_pickled_is_its_stages_failure(backend):
+    g = Graph("lock")
+    locks = g.items([1, 2]).map(lambda k: threading.Lock() if k == 1 else k)
+    run = backend.run(g, locks, on_error="collect")
+    first, second = run.value
+    assert second == 2
+    if backend.name in ("sync", "threads"):
+        assert run.ok
+    else:
+        assert isinstance(first, StageError)
+        assert (run.stats.completed, run.stats.failed) == (1, 1)
+
+
+# Progress
+
+
+def test_progress_counts_up_to_all_calls(backend):
+    told = []
+    g = Graph("progress")
+    items = g.items(range(50)).map(fails_at, 9)
+    unknown = g.items(g.task(list, "abc")).map(same)
+    backend.run(g, items, unknown, on_error="collect", progress=told.append)
+    by_stage = {name: [p for p in told if p.stage == name] for name in ("fails_at", "list", "same")}
+    for name, successful, failed in (("fails_at", 49, 1), ("list", 1, 0), ("same", 3, 0)):
+        counts = [p.completed for p in by_stage[name]]
+        assert counts == sorted(counts)
+        last = by_stage[name][-1]
+        assert (last.successful, last.failed) == (successful, failed)
+    assert {p.total for p in by_stage["fails_at"]} == {50}
+    assert by_stage["same"][0].total is None
+
+
+def test_progress_that_raises_ends_the_run(backend):
+    def stop(progress):
+        raise ZeroDivisionError(progress.stage)
+
+    g = Graph("progress")
+    with pytest.raises(ZeroDivisionError, match="same"):
+        backend.run(g, g.items(range(50)).map(same), progress=stop)
+
+
+# Numbers
+
+
+def test_every_record_names_its_stage_item_and_worker(backend):
+    g = Graph("records")
+    items = g.items(range(6)).map(sleeps_a_little)
+    run = backend.run(g, items, g.task(same, 0))
+    slow = [record for record in run.attempts if record.stage == "sleeps_a_little"]
+    assert sorted(record.items for record in slow) == [(k, k) for k in range(6)]
+    assert all(record.count == record.attempt == 1 for record in slow)
+    assert all(0.004 < record.end - record.start < 5 for record in slow)
+    assert all(record.worker and record.outcome == "ok" for record in run.attempts)
+    (single,) = [record for record in run.attempts if record.stage == "same"]
+    assert single.items is None
+    assert run.stats.success_rate == 1
+    assert run.stats.total_time == pytest.approx(
+        sum(r.end - r.start for r in run.attempts), abs=1e-3
+    )
+    assert 0 < run.stats.efficiency <= 1.01
+    assert run.stats.workers == (1 if backend.name == "sync" else 2)
+
+
+def sleeps_a_little(k: int) -> int:
+    time.sleep(0.005)
+    return k
+
+
+def test_work_is_done_where_the_backend_says(backend):
+    g = Graph("where")
+    (pid, thread) = backend.run(g, g.task(lambda: (os.getpid(), threading.get_ident()))).value
+    here = (os.getpid(), threading.get_ident())
+    match backend.name:
+        case "sync":
+            assert (pid, thread) == here
+        case "threads":
+            assert pid == here[0]
+            assert thread != here[1]
+        case _:
+            assert pid != here[0]
+
+
+def test_all_errors_of_a_run_have_one_root(backend):
+    g = Graph("root")
+    with pytest.raises(FlowgraphError):
+        backend.run(g, g.task(fails_at, 1, 1))

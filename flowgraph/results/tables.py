@@ -97,8 +97,8 @@ def _queued(plan: Plan, bundles: Mapping[int, Bundle], started: float) -> dict[i
         ended = [bundles[n].ended for n in plan.jobs[number].needs if n in bundles]
         ready = max(ended, default=started)
         first = next(rows(bundle.rows), None)
-        node = plan.jobs[number].node if first is None else first[0]
-        waits[node].append(max(0.0, bundle.started - ready))
+        if first is not None:  # else it made no call: a token, an empty partition
+            waits[first[0]].append(max(0.0, bundle.started - ready))
     return waits
 
 

@@ -1,0 +1,292 @@
+"""Arguments are frozen: nodes become slots, constants are copied, the rest is shared."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given, strategies as st
+
+from flowgraph import GraphError
+from flowgraph.declare.arguments import Freezer, holds_node
+from flowgraph.declare.graph import Declarations
+from flowgraph.runtime.call import Nest, Slot, fill
+
+Point = namedtuple("Point", "x y")
+
+
+class Own:
+    """An object of the user's, that flowgraph does not look into."""
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    def __eq__(self, other):
+        raise AssertionError("nobody should compare users' objects")
+
+    __hash__ = None
+
+
+@pytest.fixture
+def g():
+    return Declarations("photos")
+
+
+@pytest.fixture
+def freezer(g):
+    return Freezer(g)
+
+
+def node(g):
+    return g.task(len, "")
+
+
+# Constants
+
+
+@pytest.mark.parametrize("value", [1, "a", None, 1.5, b"x", True, ..., int, len, object(), 2j])
+def test_atoms_are_themselves(freezer, value):
+    assert freezer.template(value) is value
+
+
+def test_other_objects_are_shared(freezer):
+    inside = [1]
+    for value in (Own(inside), {1}, frozenset([1]), deque([1]), OrderedDict(a=1), Counter("a")):
+        assert freezer.template(value) is value
+        assert freezer.template([value])[0] is value
+
+
+def test_lists_tuples_and_dicts_are_copied_however_deep(freezer):
+    value = [1, ([2], {"a": [3], "b": Point([4], 5)}), Own(0)]
+    made = freezer.template(value)
+    assert type(made) is list
+    value[1][0].append(9)
+    value[1][1]["a"].append(9)
+    value[1][1]["b"].x.append(9)
+    value[1][1]["c"] = 9
+    value.append(9)
+    assert made[:2] == [1, ([2], {"a": [3], "b": Point([4], 5)})]
+    assert made[2] is value[2]
+    assert type(made[1][1]["b"]) is Point
+    assert len(made) == 3
+
+
+def test_what_cannot_change_is_not_copied(freezer):
+    for value in ((), (1, (2, "a")), Point(1, (2,)), (Own(1), frozenset())):
+        assert freezer.template(value) is value
+
+
+def test_one_object_twice_stays_one_object(freezer):
+    row = [0, 0]
+    made = freezer.template([row, {"again": row}, row])
+    assert made == [[0, 0], {"again": [0, 0]}, [0, 0]]
+    assert made[0] is made[2] is made[1]["again"] is not row
+
+
+def test_what_doubles_with_each_level_is_copied_once(freezer):
+    value = [1]
+    for _ in range(60):
+        value = [value, value]
+    made = freezer.template(value)
+    for _ in range(60):
+        made = made[0]
+    assert made == [1]
+
+
+def test_the_order_and_the_keys_of_a_dict_are_kept(freezer):
+    value = {"b": 1, ("a", 1): [2], None: 3}
+    assert list(freezer.template(value).items()) == list(value.items())
+
+
+# Nodes
+
+
+def test_a_node_is_a_slot_for_what_is_needed(g, freezer):
+    a, b = node(g), g.items([1])
+    assert freezer.args((a, 1, b, a)) == (Slot(0), 1, Slot(1), Slot(0))
+    assert freezer.kwargs({"z": b, "a": 2}) == (("z", Slot(1)), ("a", 2))
+    assert freezer.needs == ("len", "items")
+
+
+def test_nodes_in_containers(g, freezer):
+    a = node(g)
+    value = {"list": [a, [1]], "tuple": (1, a), "point": Point(a, y=[a]), "none": [2]}
+    template = freezer.template(value)
+    assert template == Nest(
+        dict,
+        (
+            Nest(list, (Slot(0), [1])),
+            Nest(tuple, (1, Slot(0))),
+            Nest(Point._make, (Slot(0), Nest(list, (Slot(0),)))),
+            [2],
+        ),
+        ("list", "tuple", "point", "none"),
+    )
+    filled = fill(template, ["A"])
+    assert filled == {
+        "list": ["A", [1]],
+        "tuple": (1, "A"),
+        "point": Point("A", ["A"]),
+        "none": [2],
+    }
+    assert type(filled["point"]) is Point
+
+
+@pytest.mark.parametrize(
+    ("make", "container"),
+    [
+        (lambda a: {a}, "set"),
+        (lambda a: frozenset([a]), "frozenset"),
+        (lambda a: {(1, a)}, "set"),
+        (lambda a: deque([a]), "deque"),
+        (lambda a: OrderedDict(x=a), "OrderedDict"),
+        (lambda a: OrderedDict([(a, 1)]), "OrderedDict"),
+        (lambda a: defaultdict(list, x=[a]), "defaultdict"),
+        (lambda a: type("Rows", (list,), {})([a]), "Rows"),
+        (lambda a: type("Pair", (tuple,), {})([a]), "Pair"),
+        (lambda a: {a: 1}, "dict's keys"),
+        (lambda a: {(a, 1): 1}, "dict's keys"),
+        (lambda a: {"x": a}.values(), "dict_values"),
+        (lambda a: {"x": (a, 1)}.items(), "dict_items"),
+        (lambda a: {a: 1}.keys(), "dict_keys"),
+        (lambda a: MappingProxyType({"x": a}), "mappingproxy"),
+        (lambda a: [1, {"x": ({a},)}], "set"),
+    ],
+)
+def test_nodes_where_they_are_not_replaced(g, freezer, make, container):
+    with pytest.raises(GraphError) as caught:
+        freezer.template(make(node(g)))
+    assert str(caught.value) == (
+        f"a node inside a {container} cannot be replaced by its value.\n"
+        "Put it into a plain list, tuple or dict (as a value), or pass it as an argument."
+    )
+
+
+def test_a_node_of_another_graph(freezer):
+    with pytest.raises(GraphError) as caught:
+        freezer.template([{"a": node(Declarations("other"))}])
+    assert str(caught.value) == (
+        "node 'len' belongs to graph 'other', not to graph 'photos'.\n"
+        "Declare it on the graph that uses it."
+    )
+
+
+def test_looking_for_nodes_ends(g):
+    endless = deque([1])
+    endless.append(endless)
+    assert not holds_node(endless)
+    endless.append(node(g))
+    assert holds_node(endless)
+    # Pairs that a view makes as it goes may get one another's ids.
+    assert holds_node({**dict.fromkeys(range(100), 0), 100: (0, node(g))}.items())
+
+
+# Containers that cannot be copied
+
+
+def test_a_container_inside_itself(freezer):
+    endless = [1]
+    endless.append({"again": (endless,)})
+    with pytest.raises(GraphError) as caught:
+        freezer.template(endless)
+    assert str(caught.value) == (
+        "an argument has a list that contains itself, so it cannot be copied.\n"
+        "Pass it inside an object of your own, which is shared as it is."
+    )
+
+
+def test_containers_too_deep(freezer):
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(GraphError) as caught:
+        freezer.template(deep)
+    assert str(caught.value) == (
+        "an argument has too many containers inside one another to be copied.\n"
+        "Pass it inside an object of your own, which is shared as it is."
+    )
+    while deep:  # else its end would need as deep a stack
+        deep = deep.pop()
+
+
+# Any structure
+
+
+class Marker:
+    """Stands for a node in a drawn structure."""
+
+
+leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(max_size=3), st.just(Marker), st.just("items")
+)
+structures = st.recursive(
+    leaves,
+    lambda inside: st.one_of(
+        st.lists(inside, max_size=4),
+        st.lists(inside, max_size=4).map(tuple),
+        st.tuples(inside, inside).map(Point._make),
+        st.dictionaries(st.one_of(st.text(max_size=2), st.integers()), inside, max_size=4),
+    ),
+    max_leaves=30,
+)
+
+
+def with_nodes(value, make):
+    """The structure with something in each marker's place."""
+    if value is Marker:
+        return make()
+    if type(value) is list:
+        return [with_nodes(item, make) for item in value]
+    if type(value) is dict:
+        return {key: with_nodes(item, make) for key, item in value.items()}
+    if isinstance(value, tuple):
+        items = [with_nodes(item, make) for item in value]
+        return Point._make(items) if type(value) is Point else tuple(items)
+    return value
+
+
+def shape(value):
+    """The structure with the types that ``==`` does not tell apart."""
+    if isinstance(value, (list, tuple)):
+        return (type(value), [shape(item) for item in value])
+    if isinstance(value, dict):
+        return (dict, [(key, shape(item)) for key, item in value.items()])
+    return (type(value), value)
+
+
+@given(structures)
+def test_filling_a_template_gives_the_structure_back(structure):
+    g = Declarations("drawn")
+    freezer = Freezer(g)
+    template = freezer.template(with_nodes(structure, lambda: g.task(len, "")))
+    values = [f"value of {name}" for name in freezer.needs]
+    names = iter(values)
+    assert len(values) == len(g)
+    assert shape(fill(template, values)) == shape(with_nodes(structure, lambda: next(names)))
+    if not values:
+        assert type(template) is type(structure)
+
+
+# Size
+
+
+@pytest.mark.parametrize(
+    ("make", "seconds"),
+    [
+        (lambda: list(range(10**6)), 0.3),
+        (lambda: list(zip(range(10**6), range(10**6))), 1.5),
+        (lambda: dict.fromkeys(range(10**6)), 0.6),
+        (lambda: set(range(10**6)), 0.3),
+    ],
+    ids=["ints", "pairs", "dict", "set"],
+)
+def test_a_million_constants_are_frozen_quickly(freezer, make, seconds):
+    """A fifth of the limit where it was written."""
+    value = make()
+    begun = time.perf_counter()
+    template = freezer.template(value)
+    assert time.perf_counter() - begun < seconds
+    assert template == value
+    assert (template is value) == isinstance(value, set)
