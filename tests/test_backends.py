@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import threading
 import time
 import traceback
@@ -14,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flowgraph import (
+    FlowgraphError,
     Graph,
     Retry,
     SkippedError,
     StageError,
+    StageTimeout,
     stage,
 )
 

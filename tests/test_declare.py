@@ -152,7 +152,7 @@ def test_other_names(g):
         items.collect(),
         items.count(),
         g.param("folder"),
-        g.fork_join([load, load] and [1]),
+        g.fork_join([1]),
         g.fork_join({"a": list, "b": 1}, join=dict),
     ]
     assert [node.name for node in made] == [
@@ -198,15 +198,14 @@ def test_a_name_is_given_in_constant_time(g):
     """The last of many costs what the first did."""
 
     def seconds(count):
-        begun = time.perf_counter()
+        begun = time.process_time()
         for _ in range(count):
-            g.new_name(None, "load")
-            g._steps[g.new_name(None, "load")] = None
-        return time.perf_counter() - begun
+            g.task(load, 1)
+        return time.process_time() - begun
 
-    first = min(seconds(1000) for _ in range(3))
-    seconds(30_000)
-    assert min(seconds(1000) for _ in range(3)) < 20 * first
+    first = seconds(2000)
+    seconds(20_000)
+    assert seconds(2000) < 10 * first + 0.05
 
 
 @pytest.mark.parametrize("name", ["", 5, None])
@@ -279,13 +278,11 @@ def test_after_takes_one_or_several(g, wrap):
     assert g.task(load, 1, after=wrap(node)).step.after == ("items",)
 
 
-@pytest.mark.parametrize("after", [5, None, [5], "load"])
-def test_after_takes_nodes_only(g, after):
-    g.task(load, 1)
-    (wrong,) = {"load": "l", 5: (5,), None: (None,)}.get(
-        str(after) if after == "load" else None, [0]
-    ) or [0]
-    with pytest.raises(GraphError, match=" is not a node: use what "):
+@pytest.mark.parametrize(
+    ("after", "wrong"), [(5, "5"), (None, "None"), ([5], "5"), ("load", "'l'")]
+)
+def test_after_takes_nodes_only(g, after, wrong):
+    with raises(f"{wrong} is not a node: use what g.task, g.items or g.param gave."):
         g.task(load, 1, after=after)
 
 
@@ -407,13 +404,9 @@ def broken():
 
 
 def test_sources_that_cannot_be_iterated(g):
-    with pytest.raises(GraphError, match=r"an? Unsized cannot be iterated\."):
-        g.items(Unsized())
-    with raises(
-        "g.items(None): a NoneType cannot be iterated.\n"
-        "Give it an iterable, or a node whose value is one."
-    ):
-        g.items(None)
+    for source in (Unsized(), None, 5, len, MISSING):
+        with pytest.raises(GraphError, match="cannot be iterated"):
+            g.items(source)
     with pytest.raises(TypeError, match="the user's own"):
         g.items(broken())
     assert len(g) == 0
@@ -508,7 +501,7 @@ def test_a_join_of_many_parents(g):
 def test_declaring_is_quick(g):
     """About 4 µs a node where it was written; here with a wide margin."""
     a, b = g.task(load, 1), g.task(load, 2)
-    begun = time.perf_counter()
+    begun = time.process_time()
     for _ in range(10_000):
         g.task(operator.add, a, b)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 0.5

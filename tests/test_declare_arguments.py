@@ -7,7 +7,8 @@ from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowgraph import GraphError
 from flowgraph.declare.arguments import Freezer, holds_node
@@ -275,18 +276,18 @@ def test_filling_a_template_gives_the_structure_back(structure):
 @pytest.mark.parametrize(
     ("make", "seconds"),
     [
-        (lambda: list(range(10**6)), 0.3),
-        (lambda: list(zip(range(10**6), range(10**6))), 1.5),
+        (lambda: list(range(10**6)), 0.2),
+        (lambda: list(zip(range(10**6), range(10**6))), 0.6),
         (lambda: dict.fromkeys(range(10**6)), 0.6),
-        (lambda: set(range(10**6)), 0.3),
+        (lambda: set(range(10**6)), 0.2),
     ],
     ids=["ints", "pairs", "dict", "set"],
 )
 def test_a_million_constants_are_frozen_quickly(freezer, make, seconds):
-    """A fifth of the limit where it was written."""
+    """In a tenth of the limit where it was written."""
     value = make()
-    begun = time.perf_counter()
+    begun = time.process_time()
     template = freezer.template(value)
-    assert time.perf_counter() - begun < seconds
+    assert time.process_time() - begun < seconds
     assert template == value
     assert (template is value) == isinstance(value, set)

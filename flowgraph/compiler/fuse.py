@@ -16,6 +16,7 @@ from flowgraph.declare.steps import Call, Count, Each, Fold, Step
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Sequence
 
 __all__ = ["fuse"]
 
@@ -23,23 +24,25 @@ __all__ = ["fuse"]
 class _Group:
     """Steps that become one."""
 
-    def __init__(self, first: Step, constants: set[str]) -> None:
+    def __init__(self, first: Step) -> None:
         self.steps = [first]
         self.needs = dict.fromkeys(_outer_needs(first))
         self.after = dict.fromkeys(first.after)
-        self.constants = constants
 
-    def takes(self, step: Step, uses: Counter[str]) -> bool:
-        """True if ``step`` can follow the last step at no loss."""
+    def takes(self, step: Step, waits: Sequence[str], uses: Counter[str]) -> bool:
+        """True if ``step``, which reads the last step, can follow it at no loss.
+
+        ``waits`` are the needs of ``step`` that are not there from the start.
+        """
         last = self.steps[-1]
-        if uses[last.name] != 1 or last.name not in step.needs:
+        if uses[last.name] != 1:
             return False
         if _is_limited(last) or _is_limited(step):
             return False
         if isinstance(step, Call) != isinstance(last, Call):
             return False
-        others = [need for need in _outer_needs(step) if need != last.name]
-        return all(need in self.needs or need in self.constants for need in others) and all(
+        # Most steps with many needs are refused at the second.
+        return all(need in self.needs or need == last.name for need in waits) and all(
             name in self.after for name in step.after
         )
 
@@ -70,7 +73,8 @@ def fuse(dag: Dag) -> Dag:
         if not isinstance(step, (Call, Each, Fold, Count)):
             steps[step.name] = step
             continue
-        group = _group_for(step, steps, uses) or _Group(step, constants)
+        waits = [need for need in _outer_needs(step) if need not in constants]
+        group = _group_for(step, waits, steps, uses) or _Group(step)
         if group.steps[-1] is not step:
             # It moves to the place of its new last step, after all that this one needs.
             del steps[group.steps[-1].name]
@@ -81,11 +85,13 @@ def fuse(dag: Dag) -> Dag:
     )
 
 
-def _group_for(step: Step, steps: dict[str, Step | _Group], uses: Counter[str]) -> _Group | None:
+def _group_for(
+    step: Step, waits: Sequence[str], steps: dict[str, Step | _Group], uses: Counter[str]
+) -> _Group | None:
     """The group that ``step`` can follow, if there is one."""
     for need in step.needs if isinstance(step, Call) else step.needs[:1]:
         group = steps.get(need)
-        if isinstance(group, _Group) and group.takes(step, uses):
+        if isinstance(group, _Group) and group.takes(step, waits, uses):
             return group
     return None
 

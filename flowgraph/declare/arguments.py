@@ -63,7 +63,8 @@ class Freezer:
         self._graph = graph
         self._needs = list(needs)
         self._slots: dict[str, Slot] = {}
-        self._seen: dict[int, Any] = {}
+        # With the values themselves: else an id could come again for another one.
+        self._seen: dict[int, tuple[Any, Any]] = {}
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -79,7 +80,7 @@ class Freezer:
         return tuple([(name, self.template(arg)) for name, arg in kwargs.items()])
 
     def template(self, value: Any) -> Any:
-        """The template of one argument, which must stay alive as long as the freezer.
+        """The template of one argument.
 
         Raises
         ------
@@ -93,16 +94,17 @@ class Freezer:
             return self._slot(value)
         if not isinstance(value, _CONTAINERS):
             return value
-        made = self._seen.get(id(value), self)
-        if made is _OPEN:
-            raise GraphError.endless_argument(type(value).__name__)
-        if made is self:
-            self._seen[id(value)] = _OPEN
+        seen = self._seen.get(id(value))
+        if seen is None:
+            self._seen[id(value)] = (value, _OPEN)
             try:
-                made = self._container(value)
+                seen = (value, self._container(value))
             except RecursionError:
                 raise GraphError.deep_argument() from None
-            self._seen[id(value)] = made
+            self._seen[id(value)] = seen
+        made = seen[1]
+        if made is _OPEN:
+            raise GraphError.endless_argument(type(value).__name__)
         return made
 
     def _slot(self, handle: Handle) -> Slot:
@@ -158,7 +160,7 @@ def holds_node(value: Any) -> bool:
     >>> holds_node({("a", Declarations("photos").param("folder"))})
     True
     """
-    seen: dict[int, Any] = {}  # with the values, or a passing pair's id comes again
+    seen: dict[int, Any] = {}  # with the values, as above
     rest = [value]
     while rest:
         value = rest.pop()
@@ -166,10 +168,12 @@ def holds_node(value: Any) -> bool:
             return True
         if isinstance(value, _CONTAINERS) and id(value) not in seen:
             seen[id(value)] = value
-            inside: Any = value
+            parts: list[Any] = [value]
             if isinstance(value, _MAPPINGS):
-                inside = chain(value, value.values())
-            rest.extend([item for item in inside if isinstance(item, _LOOKED_INTO)])
+                parts.append(value.values())
+            for inside in parts:
+                if _worth_a_look(inside):
+                    rest.extend([item for item in inside if isinstance(item, _LOOKED_INTO)])
     return False
 
 

@@ -126,10 +126,11 @@ class Declarations(Register):
         freezer = Freezer(self)
         frozen_args = freezer.args(args)
         frozen_kwargs = freezer.kwargs(kwargs) if kwargs else ()
+        waited_for = names_of(self, after) if after != () else ()
         step = Call(
             name=self.new_name(name, stage.name),
             needs=freezer.needs,
-            after=names_of(self, after) if after != () else (),
+            after=waited_for,
             stage=stage,
             args=frozen_args,
             kwargs=frozen_kwargs,
