@@ -71,10 +71,8 @@ VALUES = {
     "None": None,
     "empty": (),
     "sets": [{1, 2}, frozenset("ab")],
-    "function of this module": named,
     "class of this module": Point,
     "object of it": Point(1, 2),
-    "bytes": bytes(5_000_000),
 }
 
 
@@ -90,6 +88,23 @@ def test_any_value_goes_in_and_comes_out_as_it_is(backend, kind):
     broadcast = g.items([0]).map(lambda _, held: held, [again])
     run = backend.run(g, again, items, bound, broadcast, params={"p": value})
     assert run.value == (value, [value, value], value, [[value]])
+
+
+def test_functions_of_this_module_come_back(backend):
+    """Their module is not there on a worker, so they travel with their code."""
+    g = Graph("functions")
+    one, (other, sealed) = backend.run(
+        g, g.task(same, add_one), g.items([add_one, len]).map(same)
+    ).value
+    assert (one.__name__, one(1), other(2), sealed) == ("add_one", 2, 3, len)
+
+
+def test_large_bytes_come_and_go(backend):
+    given = bytes(range(250)) * 20_000
+    g = Graph("bytes")
+    made = g.task(given.replace, b"\x00", b"")
+    run = backend.run(g, made, g.items([made, made]).map(len))
+    assert run.value == (given.replace(b"\x00", b""), [4_980_000] * 2)
 
 
 def test_nan_stays_nan(backend):

@@ -1,12 +1,15 @@
 """Pictures: every format, every engine, awkward names, large graphs."""
 
+import os
 import shutil
+import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from flowgraph import Graph, GraphError, stage
+from flowgraph import FlowgraphError, Graph, GraphError, stage
 from flowgraph.draw import FORMATS, format_of, picture
 from flowgraph.draw.collapse import collapse
 from flowgraph.draw.dot import dot
@@ -163,3 +166,123 @@ def test_format_by_suffix():
 def test_pygraphviz_is_always_there():
     """A plain pip install can draw."""
     assert "pygraphviz" in engines()
+
+
+UNPRINTABLE = ["nul\0", "\x1b[31m", "\ud800", "\uffff", "two\nlines", "  ", "\\", "a\\", "1. one"]
+
+
+def test_names_that_no_file_can_show():
+    """Control characters and lone surrogates come out as Python writes them, in every format."""
+    g = Graph("\0\ud800\x1b")
+    node = g.task(len, "x")
+    for name in UNPRINTABLE:
+        node = g.task(len, "x", name=name, after=node)
+    drawn = {format: picture(drawing(g), format).decode() for format in FORMATS[3:]}
+    drawn["svg"] = picture(drawing(g), "svg").decode()
+    ElementTree.fromstring(drawn["svg"])
+    assert drawn["text"].count("\n") == 2 + len(UNPRINTABLE)
+    for made in drawn.values():
+        assert "nul" in made
+        assert not any(letter in made for letter in "\0\x1b\uffff")
+
+
+def test_mermaid_reads_what_is_written():
+    """Mermaid itself draws the awkward names as they are."""
+    mermaidx = pytest.importorskip("mermaidx", reason="mermaidx is not installed")
+    g = Graph("awkward")
+    node = g.task(len, "x")
+    for name in [*AWKWARD, "__init__", "*b*", "`x`", "say; 'hi' [ok]"]:
+        node = g.task(len, "x", name=name, after=node)
+    svg = mermaidx.render(picture(drawing(g), "mermaid").decode()).svg()
+    shown = "".join(ElementTree.fromstring(svg).itertext())
+    for box in drawing(g).boxes:
+        assert box.label in shown
+
+
+def test_a_reader_waits_anyhow():
+    """A node that both reads another and comes after it has one arrow from it."""
+    g = Graph("both")
+    first = g.task(list)
+    g.task(len, first, after=[first])
+    assert [arrow.kind for arrow in drawing(g).arrows] == ["value"]
+
+
+def test_only_a_number_makes_a_name_the_stage_again():
+    """'len-2' says its stage; 'len-all' does not."""
+    g = Graph("names")
+    g.task(len, "x"), g.task(len, "x"), g.task(len, "x", name="len-all")
+    assert [box.label for box in drawing(g).boxes] == ["len", "len-2", "len-all: len"]
+
+
+def test_collapsing_merges_whole_branches():
+    """Equal branches of several nodes become one branch."""
+    g = Graph("branches")
+    ends = [g.task(abs, g.task(len, "x")) for _ in range(300)]
+    g.task(sum, ends)
+    small = collapse(drawing(g))
+    assert [box.label for box in small.boxes] == ["len × 300", "abs × 300", "sum"]
+
+
+def test_collapsing_hides_no_output_and_no_option():
+    """What is an output, or runs in another way, keeps its own box."""
+    g = Graph("fan")
+    start = g.task(list)
+    fan = [g.task(len, start) for _ in range(3)]
+    g.task(stage(len, retry=2), start)
+    g.output(fan[1])
+    labels = [(box.label, box.detail, box.target) for box in collapse(drawing(g)).boxes]
+    assert labels == [
+        ("list", "", False),
+        ("len × 2", "", False),
+        ("len-2", "", True),
+        ("len-4", "retry 2", False),
+    ]
+
+
+def test_a_dot_that_fails_is_no_end(monkeypatch):
+    """A broken Graphviz of the system makes way for pygraphviz."""
+    monkeypatch.setattr(shutil, "which", lambda name: os.devnull if name == "dot" else None)
+    assert list(engines()) == ["dot", "pygraphviz"]
+    assert b"<svg" in render("digraph { a }", "svg")
+    with pytest.raises(FlowgraphError, match="pip install 'pygraphviz>=2'"):
+        render("digraph { a }", "svg", "dot")
+
+
+def test_no_engine_names_the_command_that_gets_one(monkeypatch):
+    """Without any engine the error says what to install, and what works without."""
+    monkeypatch.setattr("flowgraph.draw.render.engines", dict)
+    with pytest.raises(FlowgraphError, match="no layout engine\nInstall Graphviz, or: pip"):
+        render("digraph { a }", "svg")
+
+
+def test_an_engine_that_refuses_the_source_says_so():
+    """A failure is an error of one short reason, not a traceback."""
+    with pytest.raises(FlowgraphError) as caught:
+        render("digraph {", "svg", "pygraphviz")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("format", ["png", "pdf"])
+def test_no_fonts_are_worth_a_warning(monkeypatch, format):
+    """Letters would be empty boxes."""
+    monkeypatch.setattr("flowgraph.draw.render._has_fonts", lambda: False)
+    with pytest.warns(UserWarning, match="fonts"):
+        render("digraph { a }", format)
+
+
+def test_unknown_format_is_refused(thumbnails):
+    """`picture` draws nothing in a format it does not know."""
+    with pytest.raises(GraphError, match="format='jpg' is not possible"):
+        picture(drawing(thumbnails), "jpg")
+
+
+def test_importing_draw_loads_no_engine():
+    """Who draws nothing pays nothing."""
+    program = (
+        "import sys, flowgraph.draw, flowgraph.draw.model\n"
+        "print({'graphviz', 'pygraphviz', 'jinja2', 'dask', 'distributed'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"

@@ -8,8 +8,11 @@ of the tasks that nobody reads, once all is done.
 from __future__ import annotations
 
 import queue
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
+
+import dask.config
 
 from flowgraph.compiler.shipping import seal
 from flowgraph.errors import GraphError, SchedulerError
@@ -105,7 +108,9 @@ class Cluster:
         held = list(wanted | plan.last)
         futures: dict[Key, Future] = {}
         try:
-            got = self._client.get(dict(plan.tasks), held, sync=False)
+            # Dask's advice on large graphs is for those who write them by hand.
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+                got = self._client.get(dict(plan.tasks), held, sync=False)
             futures = dict(zip(held, got, strict=True))
             for future in got:
                 future.add_done_callback(news.put)
@@ -174,13 +179,16 @@ class Cluster:
     ) -> None:
         """Of a run that ends early, keep the targets that were finished."""
         done = {key: future for key, future in futures.items() if future.status == "finished"}
-        try:
-            for key, outcome in self._client.gather(done, errors="skip").items():
-                self._report(plan, outcome.carried, on_outcome)
+
+        def note(key: Key, outcome: Outcome) -> None:
+            # The run ends with the error that is being raised, not with a later failure.
+            with suppress(Exception):
                 on_outcome(key, outcome)
-        except Exception:
-            # The run ends with the error that is being raised, not with this one.
-            return
+
+        with suppress(Exception):
+            for key, outcome in self._client.gather(done, errors="skip").items():
+                self._report(plan, outcome.carried, note)
+                note(key, outcome)
 
 
 def _lost(plan: Plan, number: int, error: BaseException) -> Outcome:

@@ -37,6 +37,8 @@ _INSTALLED = tuple(
 )
 _OWN = __name__.split(".", maxsplit=1)[0]
 _registry = threading.RLock()
+_taken: list[list[ModuleType]] = []
+"""The modules that are taken by value at the moment, if any are."""
 
 
 def dumps(
@@ -57,10 +59,11 @@ def dumps(
             return bytes(cloudpickle.dumps(value, protocol, buffer_callback))
         except Exception as error:
             by_value = error
-    try:
-        return bytes(cloudpickle.dumps(value, protocol, buffer_callback))
-    except Exception:
-        raise by_value from None
+    with _by_name():
+        try:
+            return bytes(cloudpickle.dumps(value, protocol, buffer_callback))
+        except Exception:
+            raise by_value from None
 
 
 def rebuild_tracebacks() -> None:
@@ -91,21 +94,40 @@ pickling.use(dumps)
 
 @contextmanager
 def _by_value() -> Iterator[None]:
-    """Make cloudpickle take the user's modules by value."""
+    """Make cloudpickle take the user's modules by value; inside of itself it costs nothing."""
     with _registry:  # cloudpickle's registry is global
+        if _taken:
+            yield
+            return
         known = cloudpickle.list_registry_pickle_by_value()
         modules = [
             module
             for name, module in list(sys.modules.items())
             if name not in known and _is_users(name, module)
         ]
+        _taken.append(modules)
         for module in modules:
             cloudpickle.register_pickle_by_value(module)
         try:
             yield
         finally:
+            _taken.clear()
             for module in modules:
                 cloudpickle.unregister_pickle_by_value(module)
+
+
+@contextmanager
+def _by_name() -> Iterator[None]:
+    """Make cloudpickle take the user's modules by name, also inside of `_by_value`."""
+    with _registry:
+        modules = _taken[0] if _taken else []
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in modules:
+                cloudpickle.register_pickle_by_value(module)
 
 
 def _is_users(name: str, module: ModuleType) -> bool:
@@ -139,6 +161,11 @@ def seal(code: Code, cargo: tuple[Cargo, ...]) -> None:
     CompileError
         For the first thing that cannot travel, with its stage.
     """
+    with _by_value():  # once for all: it looks through every module there is
+        _seal(code, cargo)
+
+
+def _seal(code: Code, cargo: tuple[Cargo, ...]) -> None:
     try:
         code.seal()
     except Exception as error:

@@ -17,6 +17,8 @@ from flowgraph.runtime.call import Nest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    Branches = Mapping[Any, Any] | Sequence[Any]
+
 __all__ = ["Declarations"]
 
 T = TypeVar("T")
@@ -138,6 +140,10 @@ class Declarations(Register):
         return self.add_node(step)
 
     @overload
+    def items(self, source: Items[T], name: str | None = None) -> Items[T]: ...
+    @overload
+    def items(self, source: Node[Iterable[T]], name: str | None = None) -> Items[T]: ...
+    @overload
     def items(self, source: Node[Any], name: str | None = None) -> Items[Any]: ...
     @overload
     def items(self, source: Iterable[T], name: str | None = None) -> Items[T]: ...
@@ -182,11 +188,13 @@ class Declarations(Register):
         pack = self.add_node(Pack(name=whole, needs=freezer.needs, template=values))
         return self.add_items(Source(name=name, needs=(pack.name,), items=None))
 
-    def fork_join(
-        self,
-        branches: Mapping[Any, Any] | Sequence[Any],
-        join: Callable[..., R] | None = None,
-    ) -> Node[Any]:
+    @overload
+    def fork_join(self, branches: Branches, join: Callable[..., R]) -> Node[R]: ...
+    @overload
+    def fork_join(self, branches: Mapping[T, Any], join: None = None) -> Node[dict[T, Any]]: ...
+    @overload
+    def fork_join(self, branches: Sequence[Any], join: None = None) -> Node[list[Any]]: ...
+    def fork_join(self, branches: Branches, join: Callable[..., Any] | None = None) -> Node[Any]:
         """Branches that run side by side, and a node that has all their results.
 
         Parameters

@@ -6,35 +6,29 @@ import functools
 import inspect
 import sys
 from math import inf
-from threading import TIMEOUT_MAX
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
+from flowgraph.declare.options import (
+    StageOptions,
+    checked_flag,
+    checked_name,
+    checked_retry,
+    checked_timeout,
+)
 from flowgraph.errors import GraphError
-from flowgraph.runtime.retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Stage", "StageOptions", "stage"]
+    from flowgraph.runtime.retry import Retry
+
+__all__ = ["Stage", "stage"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _CACHED = type(functools.lru_cache(len))
 _STAYS = {"_fitting", "_signature", "__annotations__", "__type_params__"}
-
-
-class StageOptions(TypedDict, total=False):
-    """Options of a stage, all optional."""
-
-    name: str | None
-    """Shown in pictures, timings, errors and Dask keys; default the function's name."""
-    retry: int | Retry | None
-    """Attempts after the first, or when and how to make them."""
-    timeout: float | None
-    """Seconds for each attempt."""
-    sequential: bool
-    """One item at a time, in item order."""
 
 
 class Stage(Generic[P, R]):
@@ -72,10 +66,10 @@ class Stage(Generic[P, R]):
         vars(self).setdefault("__name__", default)
         vars(self).setdefault("__qualname__", default)
         self.function = function
-        self.name = _name(options.get("name"), default)
-        self.retry = _retry(options.get("retry"))
-        self.timeout = _timeout(options.get("timeout"))
-        self.sequential = _flag("sequential", options.get("sequential", False))
+        self.name: str = checked_name(options.get("name"), default)
+        self.retry: Retry | None = checked_retry(options.get("retry"))
+        self.timeout = checked_timeout(options.get("timeout"))
+        self.sequential = checked_flag("sequential", options.get("sequential", False))
         self._options = options
 
     @classmethod
@@ -276,35 +270,3 @@ def _name_of(function: Any) -> str:
     inner = _inner(function)
     found = getattr(inner, "__name__", None)
     return found if isinstance(found, str) and found else type(inner).__name__
-
-
-def _name(name: str | None, default: str) -> str:
-    if name is None:
-        return default
-    if not isinstance(name, str) or not name:
-        raise GraphError.bad_option("name", name, "a text that is not empty")
-    return name
-
-
-def _retry(retry: int | Retry | None) -> Retry | None:
-    if retry is None or isinstance(retry, Retry):
-        return retry
-    made = Retry(retry)
-    return made if made.retries else None
-
-
-def _timeout(timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        raise GraphError.bad_option("timeout", timeout, "a number of seconds above 0")
-    if timeout > TIMEOUT_MAX:
-        wanted = f"at most {TIMEOUT_MAX:.0f} seconds, or None for no limit"
-        raise GraphError.bad_option("timeout", timeout, wanted)
-    return float(timeout)
-
-
-def _flag(option: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise GraphError.bad_option(option, value, "True or False")
-    return value

@@ -58,6 +58,8 @@ def picture(drawing: Drawing, format: str) -> bytes:  # noqa: A002  the word for
 
     Raises
     ------
+    GraphError
+        If there is no such format.
     FlowgraphError
         If the layout engine fails or is missing.
     """
@@ -74,7 +76,9 @@ def picture(drawing: Drawing, format: str) -> bytes:  # noqa: A002  the word for
         return (mermaid(drawing) + "\n").encode()
     if format == "text":
         return (text(drawing) + "\n").encode()
+    if format not in FORMATS:
+        raise GraphError.bad_option("format", format, f"one of {', '.join(FORMATS)}")
     shown = collapse(drawing) if len(drawing.boxes) > LARGE else drawing
     if format == "html":
-        return page(shown, render(dot(shown), "svg").decode()).encode()
+        return page(drawing, render(dot(shown), "svg").decode()).encode()
     return render(dot(shown), format)

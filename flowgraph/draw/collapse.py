@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from flowgraph.draw.model import Drawing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flowgraph.draw.model import Box
 
 __all__ = ["LARGE", "collapse"]
@@ -18,7 +21,10 @@ LARGE: Final = 400
 
 
 def collapse(drawing: Drawing) -> Drawing:
-    """The drawing with one box for all that have the same kind, parents and children.
+    """The drawing with one box for all that play the same part.
+
+    These have the same kind, options and name but for its number, and parents
+    and children that play the same part: 500 equal branches become one, however long.
 
     Parameters
     ----------
@@ -30,19 +36,19 @@ def collapse(drawing: Drawing) -> Drawing:
     Drawing
         Merged boxes are labelled ``name × 498``.
     """
-    parents: dict[str, set[str]] = defaultdict(set)
-    children: dict[str, set[str]] = defaultdict(set)
+    parents: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    children: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for arrow in drawing.arrows:
-        parents[arrow.head].add(arrow.tail)
-        children[arrow.tail].add(arrow.head)
-    roles: dict[tuple[object, ...], list[Box]] = defaultdict(list)
+        parents[arrow.head].add((arrow.tail, arrow.kind))
+        children[arrow.tail].add((arrow.head, arrow.kind))
+    fed = _parts(drawing.boxes, parents)
+    feeding = _parts(reversed(drawing.boxes), children)
+    roles: dict[tuple[int, int], list[Box]] = defaultdict(list)
     for box in drawing.boxes:
-        base = box.label.rstrip("0123456789").rstrip("-")
-        key = (box.kind, base, frozenset(parents[box.name]), frozenset(children[box.name]))
-        roles[key].append(box)
+        roles[fed[box.name], feeding[box.name]].append(box)
     stands_for = {box.name: same[0].name for same in roles.values() for box in same}
     boxes = tuple(
-        same[0] if len(same) == 1 else replace(same[0], label=f"{same[0].label} × {len(same)}")
+        same[0] if len(same) == 1 else replace(same[0], label=f"{_base(same[0])} × {len(same)}")
         for same in roles.values()
     )
     arrows = dict.fromkeys(
@@ -50,3 +56,22 @@ def collapse(drawing: Drawing) -> Drawing:
         for arrow in drawing.arrows
     )
     return Drawing(drawing.name, boxes, tuple(arrows))
+
+
+def _parts(boxes: Iterable[Box], near: dict[str, set[tuple[str, str]]]) -> dict[str, int]:
+    """A number for each box, the same for those that look alike from one side.
+
+    What is near to a box, on that side, has come before it.
+    """
+    numbers: dict[tuple[object, ...], int] = {}
+    parts: dict[str, int] = {}
+    for box in boxes:
+        seen = frozenset((parts[name], kind) for name, kind in near[box.name])
+        look = (box.kind, _base(box), box.detail, box.target, seen)
+        parts[box.name] = numbers.setdefault(look, len(numbers))
+    return parts
+
+
+def _base(box: Box) -> str:
+    """The label without the number at the end of the node's name."""
+    return re.sub(r"(?<=.)-?\d+(?=: |$)", "", box.label, count=1)

@@ -31,7 +31,8 @@ th, td { text-align: left; padding: 0.2rem 1rem 0.2rem 0; border-bottom: 1px sol
 <h1>{{ drawing.name }}</h1>
 <div class="picture">{{ svg }}</div>
 <p class="legend">{% for kind in kinds %}<span><i style="background: {{ colours[kind] }}"></i>
-{{ kind }}</span>{% endfor %}</p>
+{{ kind }}</span>{% endfor %}
+<br>Double lines: item by item. Thick arrows: single items; dashed arrows: order only.</p>
 <table>
 <tr><th>node</th><th>kind</th><th>options</th></tr>
 {% for box in drawing.boxes %}<tr><td>{{ box.label }}</td><td>{{ box.kind }}</td>
@@ -48,7 +49,7 @@ def page(drawing: Drawing, svg: str) -> str:
     Parameters
     ----------
     drawing : Drawing
-        What the picture shows.
+        What the picture shows; the table has every node of it.
     svg : str
         The picture, an SVG document made by `flowgraph.draw.render`.
     """

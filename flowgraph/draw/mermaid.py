@@ -40,5 +40,13 @@ def _shape(box: Box) -> str:
 
 
 def _escaped(text: str) -> str:
-    special = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "\n": " "}
+    special = {
+        "#": "#35;",
+        '"': "#quot;",
+        "<": "#lt;",
+        ">": "#gt;",
+        "&": "#amp;",
+        "`": "#96;",  # the start of Markdown
+        "\\": "#92;",  # with an n, a new line
+    }
     return "".join(special.get(letter, letter) for letter in text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from flowgraph.declare.steps import Step
 
-__all__ = ["Arrow", "Box", "Drawing", "drawing_of"]
+__all__ = ["Arrow", "Box", "Drawing", "drawing_of", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,47 @@ def drawing_of(name: str, steps: Mapping[str, Step], outputs: tuple[str, ...]) -
         Its steps, each after those it needs.
     outputs : tuple of str
         Names of its outputs.
+
+    Examples
+    --------
+    >>> from flowgraph import Graph
+    >>> g = Graph("words")
+    >>> items = g.items(["to be", "or not"]).flat_map(str.split)
+    >>> drawing_of(g.name, g.steps, ()).arrows
+    (Arrow(tail='items', head='split', kind='items'),)
     """
     boxes, arrows = [], []
+    targets = frozenset(outputs)
     for step in steps.values():
-        boxes.append(Box(step.name, _label(step), _kind(step), _detail(step), step.name in outputs))
+        label = shown(_label(step))
+        boxes.append(Box(step.name, label, _kind(step), _detail(step), step.name in targets))
         item_wise = isinstance(step, (Each, Fold, Collect, Count))
         for place, need in enumerate(step.needs):
             flows = item_wise and place == 0
             arrows.append(Arrow(need, step.name, "items" if flows else "value"))
-        arrows.extend(Arrow(before, step.name, "control") for before in step.after)
-    return Drawing(name, tuple(boxes), tuple(arrows))
+        arrows.extend(
+            # Who reads a value waits for it anyhow.
+            Arrow(before, step.name, "control")
+            for before in dict.fromkeys(step.after)
+            if before not in step.needs
+        )
+    return Drawing(shown(name), tuple(boxes), tuple(arrows))
+
+
+def shown(text: str) -> str:
+    r"""A text on one line, with what no file can show written as Python writes it.
+
+    Examples
+    --------
+    >>> print(shown("two\nlines"))
+    two\nlines
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
 
 
 def _kind(step: Step) -> str:
@@ -93,14 +125,17 @@ def _kind(step: Step) -> str:
 
 def _label(step: Step) -> str:
     stage = getattr(step, "stage", None)
-    if stage is None or step.name == stage.name or step.name.startswith(f"{stage.name}-"):
+    # "load-2" is "load" made unique; "load-all" is a name of its own.
+    if stage is None or re.fullmatch(re.escape(stage.name) + r"(-\d+)?", step.name):
         return step.name
     return f"{step.name}: {stage.name}"
 
 
 def _detail(step: Step) -> str:
     if isinstance(step, Source):
-        return "" if step.items is None else f"{len(step.items)} items"
+        if step.items is None:
+            return ""
+        return "1 item" if len(step.items) == 1 else f"{len(step.items)} items"
     stage = getattr(step, "stage", None)
     if stage is None:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,9 @@ def engines() -> dict[str, list[str]]:
     system = shutil.which("dot")
     if system is not None:
         found["dot"] = [system, "-T{format}"]
-    found["pygraphviz"] = [sys.executable, "-c", _PYGRAPHVIZ, "{format}"]
+    if importlib.util.find_spec("pygraphviz") is not None:
+        # -P: not a file of that name in the current folder.
+        found["pygraphviz"] = [sys.executable, "-P", "-c", _PYGRAPHVIZ, "{format}"]
     return found
 
 
@@ -47,34 +50,53 @@ def render(source: str, format: str, engine: str | None = None) -> bytes:  # noq
     format : {"svg", "png", "pdf"}
         What the picture is to be.
     engine : {"dot", "pygraphviz"}, optional
-        Default the system's ``dot`` when there is one, else pygraphviz.
+        Default the system's ``dot``; where there is none, or it fails, pygraphviz.
 
     Raises
     ------
     FlowgraphError
         If it cannot be drawn, with the command that installs what is missing.
+
+    Warns
+    -----
+    UserWarning
+        If the machine has no fonts to draw a PNG or PDF with.
+
+    Examples
+    --------
+    >>> render("digraph { a -> b }", "png")[1:4]
+    b'PNG'
     """
     known = engines()
-    command = known[engine or next(iter(known))]
-    if format == "png" and not _has_fonts():
+    commands = list(known.values()) if engine is None else [known[engine]]
+    if format in ("png", "pdf") and not _has_fonts():
         warnings.warn(
-            "this machine has no fonts, so a PNG would show empty boxes; "
+            f"this machine has no fonts, so a {format.upper()} would show empty boxes; "
             "take SVG, or install a font (Debian: apt-get install fonts-dejavu-core)",
             stacklevel=2,
         )
+    reason = "there is no layout engine"
+    for command in commands:
+        drawn, reason = _run([part.replace("{format}", format) for part in command], source)
+        if drawn:
+            return drawn
+    raise FlowgraphError.not_drawn(reason)
+
+
+def _run(command: list[str], source: str) -> tuple[bytes, str]:
+    """What an engine drew; else nothing, and why."""
     try:
         done = subprocess.run(
-            [part.replace("{format}", format) for part in command],
-            input=source.encode(),
-            capture_output=True,
-            timeout=_LIMIT,
-            check=False,
+            command, input=source.encode(), capture_output=True, timeout=_LIMIT, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise FlowgraphError.not_drawn(str(error)) from error
-    if done.returncode != 0:
-        raise FlowgraphError.not_drawn(done.stderr.decode(errors="replace").strip()[-300:])
-    return done.stdout
+    except subprocess.TimeoutExpired:
+        return b"", f"the layout took longer than {_LIMIT:g} s"
+    except OSError as error:
+        return b"", str(error)
+    if done.returncode == 0 and done.stdout:
+        return done.stdout, ""  # what it says on stderr then are warnings
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    return b"", said[-1][-300:] if said else f"the engine ended with code {done.returncode}"
 
 
 def _has_fonts() -> bool:

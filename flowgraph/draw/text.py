@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from flowgraph.draw.model import shown
+
 if TYPE_CHECKING:
     from flowgraph.draw.model import Drawing
 
@@ -28,10 +30,11 @@ def text(drawing: Drawing) -> str:
     needs: dict[str, list[str]] = defaultdict(list)
     for arrow in drawing.arrows:
         sign = {"items": "<= ", "control": "after ", "value": ""}[arrow.kind]
-        needs[arrow.head].append(f"{sign}{arrow.tail}")
+        needs[arrow.head].append(f"{sign}{shown(arrow.tail)}")
     names = max((len(box.label) for box in drawing.boxes), default=0)
     kinds = max((len(box.kind) for box in drawing.boxes), default=0)
-    lines = [f"{drawing.name}: {len(drawing.boxes)} nodes"]
+    count = len(drawing.boxes)
+    lines = [f"{drawing.name}: {count} node{'' if count == 1 else 's'}"]
     for box in drawing.boxes:
         read = needs[box.name]
         told = ", ".join(read[:_SHOWN])

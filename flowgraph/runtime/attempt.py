@@ -17,6 +17,7 @@ from flowgraph.runtime.scope import (
     Halt,
     here,
 )
+from flowgraph.runtime.setting import ignore_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +125,7 @@ def is_interrupt(error: BaseException) -> bool:
     return (
         isinstance(error, KeyboardInterrupt)
         and threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        and signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, ignore_signal)
     )
 
 

@@ -23,7 +23,7 @@ import signal
 import sys
 from functools import partial
 
-from flowgraph.runtime.setting import Setting
+from flowgraph.runtime.setting import Setting, ignore_signal
 from flowgraph.runtime.wire import Part, dumps, read_message, write_message
 
 __all__ = ["ERROR", "OK", "READY", "Flag", "answer", "attach", "flag", "main"]
@@ -168,7 +168,7 @@ def main(line: int, life: int, flags: int) -> None:
     # A copy of this process, forked by a task, would keep the line open after its death.
     os.register_at_fork(after_in_child=partial(_close, own))
     # Ctrl-C is the parent's business.  Not SIG_IGN: programs that a task starts would inherit it.
-    signal.signal(signal.SIGINT, _ignore)
+    signal.signal(signal.SIGINT, ignore_signal)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPIPE})
     attach(flags)
     _thread.start_new_thread(_end_with_parent, (life,))
@@ -197,10 +197,6 @@ def _serve(line: int) -> None:
 def _close(files: tuple[int, ...]) -> None:
     for file in files:
         os.close(file)
-
-
-def _ignore(number: int, frame: object) -> None:
-    """Handle a signal by doing nothing."""
 
 
 def _end_with_parent(life: int) -> None:

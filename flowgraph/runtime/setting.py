@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-__all__ = ["Setting", "package_folder"]
+__all__ = ["Setting", "ignore_signal", "package_folder"]
 
 
 class Setting:
@@ -69,3 +69,7 @@ class Setting:
 def package_folder() -> str:
     """The folder that holds the flowgraph package."""
     return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def ignore_signal(number: int, frame: object) -> None:
+    """Handle a signal by doing nothing."""

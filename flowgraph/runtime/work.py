@@ -45,7 +45,7 @@ class Work:
     carry: tuple[int, ...] = ()
     """Inputs whose reports this task hands on, where the driver cannot see them."""
     seals: bool = False
-    """True if the value is sent to the driver."""
+    """True if the value is wanted: on a cluster it is sent to the driver."""
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
@@ -98,7 +98,7 @@ def _lost(scope: Scope, work: Work, error: BaseException) -> Failure:
 def _report(scope: Scope, work: Work, outcome: Outcome, inputs: Sequence[Outcome]) -> Outcome:
     """Put the task's records where the driver will find them."""
     control = scope.control
-    if control.seals or work.seals:
+    if control.seals or (control.carries and work.seals):
         now = scope.now()
         for failure in outcome.seal(here()):
             scope.note(work.node, failure.index, failure.index, 1, 1, VOID, now, now)
