@@ -107,6 +107,18 @@ def test_large_bytes_come_and_go(backend):
     assert run.value == (given.replace(b"\x00", b""), [4_980_000] * 2)
 
 
+@stage(retry=1)
+def halved(x):
+    return x if x < 2 else halved(x // 2)
+
+
+def test_a_stage_that_calls_a_stage_travels(backend):
+    """A stage of the user's module goes by value, also one that calls itself."""
+    g = Graph("halves")
+    items = g.items([5, 1]).map(lambda x: halved(x) + 1)
+    assert backend.run(g, g.task(halved, 9), items).value == (1, [2, 2])
+
+
 def test_nan_stays_nan(backend):
     g = Graph("nan")
     assert math.isnan(backend.run(g, g.task(same, math.nan)).value)

@@ -9,15 +9,18 @@ lock of its module, is pickled by name, as plain pickle does.
 
 from __future__ import annotations
 
+import io
 import sys
 import sysconfig
 import threading
+from collections import ChainMap
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
 
+from flowgraph.declare.stage import Stage
 from flowgraph.errors import CompileError
 from flowgraph.runtime import pickling
 from flowgraph.runtime.failure import use_frames
@@ -56,14 +59,38 @@ def dumps(
     """
     with _by_value():
         try:
-            return bytes(cloudpickle.dumps(value, protocol, buffer_callback))
+            return _pickled(value, protocol, buffer_callback)
         except Exception as error:
             by_value = error
     with _by_name():
         try:
-            return bytes(cloudpickle.dumps(value, protocol, buffer_callback))
+            return _pickled(value, protocol, buffer_callback)
         except Exception:
             raise by_value from None
+
+
+def _reduced(stage: Stage[..., Any]) -> str | tuple[Any, ...]:
+    """How a stage is pickled: by value where its module is."""
+    by_value = cloudpickle.list_registry_pickle_by_value()
+    if stage.__module__ == "__main__" or stage.__module__ in by_value:
+        return stage.by_value()
+    return stage.__reduce__()
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
+    """Takes stages that functions call by value too, as cloudpickle does functions."""
+
+    dispatch_table: ClassVar = ChainMap({Stage: _reduced}, cloudpickle.Pickler.dispatch_table)
+
+
+def _pickled(
+    value: Any,
+    protocol: int | None,
+    buffer_callback: Callable[[pickle.PickleBuffer], object] | None,
+) -> bytes:
+    with io.BytesIO() as file:
+        _Pickler(file, protocol=protocol, buffer_callback=buffer_callback).dump(value)
+        return file.getvalue()
 
 
 def rebuild_tracebacks() -> None:

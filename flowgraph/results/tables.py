@@ -85,7 +85,8 @@ def _times(bundles: Mapping[int, Bundle]) -> dict[int, list[tuple[float, int]]]:
     times: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for bundle in bundles.values():
         for node, _, _, calls, _, outcome, _, seconds in rows(bundle.rows):
-            if outcome not in (SKIPPED, VOID):
+            # A reduction of one value counts as a call, but made none that took time.
+            if seconds and outcome not in (SKIPPED, VOID):
                 times[node].append((seconds / max(calls, 1), calls))
     return times
 

@@ -272,7 +272,9 @@ class Merge(Work):
             with ExitStack() as stack:
                 made = folder(scope, site, _watch(scope, stage, stack))(values)
             return made if isinstance(made, Failure) else (made,)
-        if values or not self.last:
+        if not self.last:
+            return tuple(values)
+        if values:
             scope.note(op.node, None, None, site.count, 1, OK, now, now)
             return tuple(values)
         scope.note(op.node, None, None, site.count, 1, FAILED, now, now)
