@@ -7,6 +7,7 @@ The last stage is sequential: one number after the other.  With your own:
 
 import argparse
 import io
+from os.path import abspath  # workers may run in another folder
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,14 +58,15 @@ def optimise(photo: Photo) -> Photo:
 def watermark(photo: Photo, out: str) -> str:
     image = Image.open(io.BytesIO(photo.image))
     ImageDraw.Draw(image).text((8, 4), f"{photo.number}", "red", font_size=24, stroke_width=1)
-    target = Path(out).resolve() / f"{photo.number:03}-{Path(photo.path).stem}.jpg"
+    target = Path(out) / f"{photo.number:03}-{Path(photo.path).stem}.jpg"
     target.parent.mkdir(parents=True, exist_ok=True)
     image.save(target)
     return str(target)
 
 
 g = Graph("thumbnails")
-folder, out = g.param("folder", default=str(PHOTOS)), g.param("out", default="thumbnails")
+folder = g.param("folder", default=str(PHOTOS), type=abspath)
+out = g.param("out", default=abspath("thumbnails"), type=abspath)
 small = g.items(g.task(list_photos, folder)).map(load, size=320)
 g.output(small.map(sharpen).map(optimise).map(watermark, out))
 

@@ -273,9 +273,9 @@ def test_partition_and_tree_say_how_many_tasks_there_are():
         graph cuts
           items = items(1000)
           merge = items | map(load) | reduce(merge)  [partitions 13, tree 13→2→1]
-          load = load('x')
-          items-2 = items(load)
-          count = items-2 | count  [partitions 14]
+          load-2 = load('x')
+          items-2 = items(load-2)
+          count = items-2 | count  [partitions 13]
           return merge, count
         """,
     )
