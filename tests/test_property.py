@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from flowgraph import Run
 
+# The cluster's own thread draws random numbers too, while a strategy is at work in this one.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
+
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(MANY, max_examples=15)
 
@@ -104,7 +107,7 @@ def test_dask_alone_agrees_with_plain(case):
     wanted = plain(case)
     plan = case.graph.compile(*case.targets, params=case.params, workers=2)
     if isinstance(wanted, str):
-        with pytest.raises(StageError):
+        with pytest.raises((StageError, SkippedError)):
             dask.get(plan.dask, plan.keys)
     else:
         values = dask.get(plan.dask, plan.keys)
