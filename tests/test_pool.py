@@ -114,10 +114,25 @@ class Script:
         assert errors == ""
         return str(out)
 
-    def kill(self) -> None:
-        """End it by force and close its pipes."""
-        self.process.kill()
-        self.process.communicate(timeout=SECONDS)
+    def line(self) -> str:
+        """The next line that it prints."""
+        assert self.process.stdout is not None
+        return str(self.process.stdout.readline())
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Script]]:
+    """Starts a script in the test's folder; it ends with the test."""
+    scripts = []
+
+    def start(text: str, **options: Any) -> Script:
+        scripts.append(Script(tmp_path, text, **options))
+        return scripts[-1]
+
+    yield start
+    for script in scripts:
+        script.process.kill()
+        script.process.communicate(timeout=SECONDS)
 
 
 class TestCalls:
@@ -462,10 +477,9 @@ class TestDeaths:
             assert "No such file" in str(error)
         assert one.submit(abs, -1).result(SECONDS) == 1
 
-    def test_deadly_sigpipe_does_no_harm(self, tmp_path: Path) -> None:
+    def test_deadly_sigpipe_does_no_harm(self, start: Callable[..., Script]) -> None:
         """Scripts that want to end like a Unix tool set it."""
-        script = Script(
-            tmp_path,
+        script = start(
             """
             import os, signal
             from flowgraph.backends.pool import Pool
@@ -658,10 +672,11 @@ class TestEnd:
         wait_until(lambda: one.rest() or not is_running(pid))
         assert one.submit(os.getpid).result() != pid
 
-    def test_exit_does_not_wait_for_tasks(self, tmp_path: Path) -> None:
+    def test_exit_does_not_wait_for_tasks(
+        self, start: Callable[..., Script], tmp_path: Path
+    ) -> None:
         """A script ends when it ends; its processes do not stay, and idle ones may tidy up."""
-        script = Script(
-            tmp_path,
+        script = start(
             """
             import atexit, os, time
             from pathlib import Path
@@ -691,10 +706,11 @@ class TestEnd:
         assert not is_running(int((tmp_path / "is_busy").read_text()))
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-    def test_processes_do_not_outlive_a_killed_parent(self, tmp_path: Path, number: int) -> None:
+    def test_processes_do_not_outlive_a_killed_parent(
+        self, start: Callable[..., Script], tmp_path: Path, number: int
+    ) -> None:
         """Neither a busy one, nor an idle one, nor that of a task."""
-        script = Script(
-            tmp_path,
+        script = start(
             """
             import os, time
             from pathlib import Path
@@ -717,20 +733,14 @@ class TestEnd:
             time.sleep(1000)
             """,
         )
-        try:
-            assert script.process.stdout is not None
-            idle = int(script.process.stdout.readline())
-            pids = [idle, pid_in(tmp_path / "busy"), pid_in(tmp_path / "nested")]
-            assert all(is_running(pid) for pid in pids)
-            script.process.send_signal(number)
-            wait_until(lambda: not any(is_running(pid) for pid in pids))
-        finally:
-            script.kill()
+        pids = [int(script.line()), pid_in(tmp_path / "busy"), pid_in(tmp_path / "nested")]
+        assert all(is_running(pid) for pid in pids)
+        script.process.send_signal(number)
+        wait_until(lambda: not any(is_running(pid) for pid in pids))
 
-    def test_processes_do_not_wait_for_a_forked_copy(self, tmp_path: Path) -> None:
+    def test_processes_do_not_wait_for_a_forked_copy(self, start: Callable[..., Script]) -> None:
         """A copy of the parent lives on: the processes leave with the original."""
-        script = Script(
-            tmp_path,
+        script = start(
             """
             import os, time, warnings
             from flowgraph.backends.pool import Pool
@@ -744,25 +754,21 @@ class TestEnd:
             time.sleep(1000)
             """,
         )
-        copy = 0
+        pid, copy = map(int, script.line().split())
         try:
-            assert script.process.stdout is not None
-            pid, copy = map(int, script.process.stdout.readline().split())
             script.process.kill()
             wait_until(lambda: not is_running(pid))
             assert is_running(copy)
         finally:
             os.kill(copy, signal.SIGKILL)
-            script.kill()
 
 
 class TestScripts:
     """What users do at the top level of a file."""
 
-    def test_no_guard_is_needed(self, tmp_path: Path) -> None:
+    def test_no_guard_is_needed(self, start: Callable[..., Script]) -> None:
         """The script runs once, and its classes are the same when they come back."""
-        script = Script(
-            tmp_path,
+        script = start(
             """
             print("once", flush=True)
             from flowgraph.backends.pool import shared_pool
@@ -781,14 +787,15 @@ class TestScripts:
         )
         assert script.output() == "once\nfrom the task\nTrue 2\n"
 
-    def test_ctrl_c_is_for_the_parent(self, tmp_path: Path) -> None:
+    def test_ctrl_c_is_for_the_parent(self, start: Callable[..., Script], tmp_path: Path) -> None:
         """The terminal sends it to the whole group; the processes go on with their tasks."""
-        script = Script(
-            tmp_path,
+        script = start(
             """
-            import time
+            import signal, time
             from pathlib import Path
             from flowgraph.backends.pool import Pool
+            # A shell that started the tests in the background has switched it off.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
             def task():
                 Path("ready").touch()
@@ -808,8 +815,7 @@ class TestScripts:
         )
         wait_until((tmp_path / "ready").exists)
         os.killpg(script.process.pid, signal.SIGINT)
-        assert script.process.stdout is not None
-        assert script.process.stdout.readline() == "interrupted\n"
+        assert script.line() == "interrupted\n"
         (tmp_path / "go").touch()
         assert script.output() == "finished\n"
 
