@@ -10,18 +10,16 @@ import atexit
 import os
 import sys
 import threading
-import time
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from flowgraph.draw import FORMATS, format_of, picture
 from flowgraph.errors import CompileError, FlowgraphError, GraphError, SchedulerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from rich import progress as rich_progress
 
     from flowgraph.graph import Graph
     from flowgraph.results.progress import Progress
@@ -38,10 +36,7 @@ FAULT: Final = 70
 INTERRUPTED: Final = 130
 """Exit code: Ctrl-C."""
 
-_EVERY: Final = 5.0
-"""Seconds between the lines about a run's progress in a log."""
 _TRACEBACK: Final = "flowgraph.traceback"
-_FORMATS: Final = ("svg", "png", "pdf", "html", "dot", "mermaid", "text")
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -215,12 +210,13 @@ def run(
     quiet: bool,
 ) -> None:
     """Run a graph: its value goes to standard output, the table of its stages to standard error."""
+    from flowgraph.results.display import Bars, Lines  # noqa: PLC0415
     from flowgraph.target import load  # noqa: PLC0415  imports dask
 
     graph = load(target).graph
     values = _coerced(graph, params)
     shown: AbstractContextManager[Callable[[Progress], object] | None]
-    shown = nullcontext() if quiet else _Bars() if sys.stderr.isatty() else _Lines()
+    shown = nullcontext() if quiet else Bars() if sys.stderr.isatty() else Lines()
     try:
         with shown as progress:
             done = graph.run(
@@ -251,11 +247,10 @@ def run(
     metavar="FILE",
     help="File to write; its suffix sets the format.  [default: named after the target]",
 )
-@click.option("--format", "format_", type=click.Choice(_FORMATS), help="[default: svg]")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="[default: svg]")
 @_traceback_option
 def visualize(target: str, output: str | None, format_: str | None) -> None:
     """Draw a graph into a file, or print it with --format text."""
-    from flowgraph.draw import format_of, picture  # noqa: PLC0415
     from flowgraph.draw.model import drawing_of  # noqa: PLC0415
     from flowgraph.target import load  # noqa: PLC0415  imports dask
 
@@ -308,73 +303,3 @@ def _shown_value(done: Run, as_json: bool) -> str:
         return repr(value)
     except Exception as error:
         raise FlowgraphError.no_repr(error) from error
-
-
-class _Bars:
-    """A bar for each stage, on a terminal."""
-
-    def __init__(self) -> None:
-        self._tasks: dict[str, rich_progress.TaskID] = {}
-        self._bars: rich_progress.Progress
-
-    def __enter__(self) -> Self:
-        from rich import progress as rich_progress  # noqa: PLC0415
-        from rich.console import Console  # noqa: PLC0415
-
-        self._bars = rich_progress.Progress(
-            rich_progress.TextColumn("{task.description}", markup=False),
-            rich_progress.BarColumn(),
-            rich_progress.MofNCompleteColumn(),
-            rich_progress.TextColumn("{task.fields[failed]}", markup=False),
-            rich_progress.TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,  # the table that follows says it all
-        )
-        self._bars.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._bars.stop()
-
-    def __call__(self, progress: Progress) -> None:
-        failed = f"{progress.failed} failed" if progress.failed else ""
-        if progress.stage not in self._tasks:
-            self._tasks[progress.stage] = self._bars.add_task(
-                progress.stage, total=progress.total, failed=failed
-            )
-        self._bars.update(
-            self._tasks[progress.stage],
-            completed=progress.completed,
-            total=progress.total,
-            failed=failed,
-        )
-
-
-class _Lines:
-    """A plain line now and then, in a log."""
-
-    def __init__(self) -> None:
-        self._stages: dict[str, Progress] = {}
-        self._last = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._say()
-
-    def __call__(self, progress: Progress) -> None:
-        self._stages[progress.stage] = progress
-        if time.monotonic() - self._last >= _EVERY:
-            self._say()
-
-    def _say(self) -> None:
-        self._last = time.monotonic()
-        if self._stages:
-            click.echo(", ".join(map(_in_words, self._stages.values())), err=True)
-
-
-def _in_words(progress: Progress) -> str:
-    total = "" if progress.total is None else f"/{progress.total}"
-    failed = f" ({progress.failed} failed)" if progress.failed else ""
-    return f"{progress.stage} {progress.completed}{total}{failed}"

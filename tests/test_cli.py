@@ -110,7 +110,7 @@ def test_quiet_shows_no_progress(command, write):
 
 def test_a_log_gets_a_line_now_and_then(command, write, monkeypatch):
     write(PIPELINE)
-    monkeypatch.setattr(cli_module, "_EVERY", 0.0)
+    monkeypatch.setattr("flowgraph.results.display._EVERY", 0.0)
     code, _, err = command("run", "pipeline.py", "--scheduler", "sync")
     assert code == 0
     assert err.splitlines()[0] == "range 1/1"

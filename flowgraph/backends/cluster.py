@@ -16,9 +16,9 @@ import dask.config
 
 from flowgraph.compiler.shipping import seal
 from flowgraph.errors import GraphError, SchedulerError
-from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.outcome import Outcome, Report
-from flowgraph.runtime.scope import FAILED, Scope, read_bundles
+from flowgraph.runtime.scope import Scope, read_bundles
+from flowgraph.runtime.work import lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -70,7 +70,8 @@ class Cluster:
     def __init__(self, client: Client, workers: int | None, opened: Iterable[Any] = ()) -> None:
         self._client = client
         self._opened = tuple(opened)
-        self.workers = workers or self._threads()
+        threads = self._threads()  # also asks whether there are any
+        self.workers = workers or threads
 
     def _threads(self) -> int:
         try:
@@ -152,7 +153,7 @@ class Cluster:
                 self._report(plan, event, on_outcome)
             else:
                 left -= 1
-                if event.status in ("cancelled", "lost"):
+                if event.cancelled():
                     raise SchedulerError.went_away(self._client.scheduler.address)
 
     def _report(
@@ -162,13 +163,21 @@ class Cluster:
             on_outcome(plan.jobs[bundle.task].key, Report(bundle))
 
     def _gather(self, plan: Plan, futures: Mapping[Key, Future]) -> dict[Key, Outcome]:
-        """The outcomes, with a failure in the place of what the cluster lost."""
-        done = {key: future for key, future in futures.items() if future.status == "finished"}
-        outcomes: dict[Key, Outcome] = self._client.gather(done, errors="raise")
-        numbers = {job.key: number for number, job in enumerate(plan.jobs)}
-        for key, future in futures.items():
-            if key not in outcomes:
-                outcomes[key] = _lost(plan, numbers[key], future.exception())
+        """The outcomes, with a failure in the place of what the cluster gave up."""
+        from distributed import wait
+
+        outcomes: dict[Key, Outcome] = {}
+        left = dict(futures)
+        while left:
+            # Again and again: what was done is lost with its worker, and made anew.
+            with self._client.as_current():
+                wait(list(left.values()))
+            given_up = {key: future for key, future in left.items() if future.status == "error"}
+            for key, future in given_up.items():
+                outcomes[key] = _lost(plan, key, future.exception())
+            done = {key: future for key, future in left.items() if key not in given_up}
+            outcomes |= self._client.gather(done, errors="skip")
+            left = {key: future for key, future in left.items() if key not in outcomes}
         return outcomes
 
     def _rescue(
@@ -191,16 +200,11 @@ class Cluster:
                 note(key, outcome)
 
 
-def _lost(plan: Plan, number: int, error: BaseException) -> Outcome:
+def _lost(plan: Plan, key: Key, error: BaseException) -> Outcome:
     """The outcome of a task that the cluster gave up, because its workers died."""
-    job = plan.jobs[number]
-    node = plan.nodes[job.node]
-    scope = Scope(plan.control, number)
-    failure = Failure(node.stage or node.name, node.name, None, 1, "unknown", (error,))
-    now = scope.now()
-    scope.note(job.node, None, None, 1, 1, FAILED, now, now)
-    scope.failures.append(failure)
-    outcome = Outcome(None, failure, node.name)
+    work = plan.tasks[key].args[1]
+    scope = Scope(plan.control, work.task)
+    outcome = lost(scope, work, error, "unknown")
     outcome.carried = scope.bundle().pack()
     return outcome
 

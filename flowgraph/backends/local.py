@@ -10,12 +10,11 @@ from dask.local import get_async
 from flowgraph.backends.pool import ChildDied, shared_pool
 from flowgraph.compiler.shipping import seal
 from flowgraph.runtime.chain import ChainPart, slice_of
-from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.scope import FAILED, Scope
+from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.setting import Setting
 from flowgraph.runtime.wire import dumps as wire_dumps
-from flowgraph.runtime.work import Work, perform
+from flowgraph.runtime.work import Work, lost, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -245,13 +244,8 @@ class _Sender:
 
 def _lost(call: _Call, error: BaseException) -> Outcome:
     """The outcome of a task whose process died, or which could not be sent."""
-    work = call.work
-    scope = Scope(call.control, work.task)
+    scope = Scope(call.control, call.work.task)
     worker = f"process {error.pid}" if isinstance(error, ChildDied) else "unknown"
-    failure = Failure(work.name, work.name, None, 1, worker, (error,))
-    now = scope.now()
-    scope.note(work.node, None, None, 1, 1, FAILED, now, now)
-    scope.failures.append(failure)
-    outcome = Outcome(None, failure, work.name)
+    outcome = lost(scope, call.work, error, worker)
     outcome.bundle = scope.bundle()
     return outcome

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler.dag import Gathered
-from flowgraph.declare.steps import Call, Collect, Count, Each, Fold, Pack, Source, Step
+from flowgraph.declare.steps import Call, Each, Fold, Pack, Source, Step
 
 if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
@@ -39,6 +39,4 @@ def _whole(step: Step) -> tuple[str, ...]:
         return step.needs
     if isinstance(step, (Each, Fold)):
         return step.needs[1:]
-    if isinstance(step, (Collect, Count, Source)):
-        return ()
     return ()

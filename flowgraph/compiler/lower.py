@@ -10,7 +10,6 @@ starts first.
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,11 +18,12 @@ from dask.task_spec import Task, TaskRef
 
 from flowgraph.compiler import shipping
 from flowgraph.compiler.dag import Chain, Constant, Gathered, Series, stages_of
+from flowgraph.compiler.keys import first_readers, keys_of
 from flowgraph.compiler.plan import Job, NodeInfo, Target
 from flowgraph.compiler.shipping import Cargo
 from flowgraph.declare.steps import MISSING, Call, Collect, Count, Each, Fold, Pack, Source, Step
 from flowgraph.runtime import work
-from flowgraph.runtime.call import Nest, Slot
+from flowgraph.runtime.call import Nest, renumber
 from flowgraph.runtime.chain import Calls, ChainPart, LinkPlan, Merge, OneCall
 from flowgraph.runtime.code import Code, Control, Parcel
 from flowgraph.runtime.code import Stage as StageEntry
@@ -37,25 +37,7 @@ if TYPE_CHECKING:
     from flowgraph.declare.stage import Stage
     from flowgraph.runtime.cuts import Cuts
 
-__all__ = ["Lowered", "lower", "node_table"]
-
-
-def node_table(dag: Dag) -> tuple[NodeInfo, ...]:
-    """The nodes of a graph that is not fused yet, with the calls they owe."""
-    lengths: dict[str, int | None] = {}
-    table = []
-    for step in dag.steps:
-        owed: int | None = 0
-        if isinstance(step, Source):
-            lengths[step.name] = None if step.items is None else len(step.items)
-        elif isinstance(step, Each):
-            owed = lengths[step.needs[0]]
-            lengths[step.name] = owed if step.op in ("map", "starmap") else None
-        elif isinstance(step, (Call, Fold)):
-            owed = 1
-        stages = stages_of(step)
-        table.append(NodeInfo(step.name, stages[0].name if stages else None, owed))
-    return tuple(table)
+__all__ = ["Lowered", "lower"]
 
 
 def lower(dag: Dag, nodes: tuple[NodeInfo, ...], cuts: Mapping[str, Cuts]) -> Lowered:
@@ -103,6 +85,7 @@ class _Drafts:
 
     def __init__(self, dag: Dag, nodes: tuple[NodeInfo, ...], cuts: Mapping[str, Cuts]) -> None:
         self._steps = dag.by_name()
+        self._nodes = nodes
         self._numbers = {node.name: number for number, node in enumerate(nodes)}
         self._cuts = cuts
         self._drafts: list[_Draft] = []
@@ -152,8 +135,8 @@ class _Drafts:
                     self._stage(call.stage),
                     self._numbers[call.name],
                     call.name,
-                    tuple(_renumber(arg, slots) for arg in call.args),
-                    tuple((key, _renumber(arg, slots)) for key, arg in call.kwargs),
+                    tuple(renumber(arg, slots) for arg in call.args),
+                    tuple((key, renumber(arg, slots)) for key, arg in call.kwargs),
                     slots,
                 )
             )
@@ -207,7 +190,7 @@ class _Drafts:
         nothing: Parcel[Any] = self._parcel((), "")
         template = () if fold.initial is MISSING else (fold.initial,)
         slots = tuple(range(-1, len(fold.needs) - 1))
-        initial = Nest(tuple, tuple(_renumber(item, slots) for item in template))
+        initial = Nest(tuple, tuple(renumber(item, slots) for item in template))
         start = self._parcel(initial, f"initial value of '{step.name}'", *template)
         others = tuple(map(self._job, fold.needs[1:]))
         for width in step.levels[1:]:
@@ -237,8 +220,8 @@ class _Drafts:
             self._numbers[link.name],
             link.name,
             link.op,
-            tuple(_renumber(arg, slots) for arg in link.args),
-            tuple((key, _renumber(arg, slots)) for key, arg in link.kwargs),
+            tuple(renumber(arg, slots) for arg in link.args),
+            tuple((key, renumber(arg, slots)) for key, arg in link.kwargs),
         )
 
     # Where values are
@@ -317,6 +300,7 @@ class _Drafts:
             task=number,
             node=self._number(step),
             name=step.name,
+            stage=self._nodes[self._number(step)].stage or step.name,
             reads=len(reads),
             after=len(after),
             **fields,
@@ -350,11 +334,11 @@ class _Drafts:
     def finish(self, targets: Sequence[tuple[str, list[int], bool]]) -> Lowered:
         """Give keys, and make the tasks."""
         token = f"{secrets.randbelow(10)}{secrets.token_hex(4)}"
-        keys = _keys([draft.prefix for draft in self._drafts], token)
+        keys = keys_of([draft.prefix for draft in self._drafts], token)
         code = Code(tuple(self._table), shipping.dumps, cloudpickle.dumps)
         control = Control(code)
         sent = {number for _, numbers, _ in targets for number in numbers}
-        readers = _first_readers(self._drafts)
+        readers = first_readers([draft.inputs for draft in self._drafts])
         tasks, jobs = {}, []
         for number, (key, draft) in enumerate(zip(keys, self._drafts, strict=True)):
             carry = tuple(k for k, n in enumerate(draft.inputs) if readers[n] == number)
@@ -369,27 +353,6 @@ class _Drafts:
         return Lowered(token, tasks, tuple(jobs), found, control, tuple(self._cargo))
 
 
-def _first_readers(drafts: Sequence[_Draft]) -> dict[int, int]:
-    """For each job the first that reads it, which hands its report on; -1 for none."""
-    readers = dict.fromkeys(range(len(drafts)), -1)
-    for number, draft in enumerate(drafts):
-        for read in draft.inputs:
-            if readers[read] == -1:
-                readers[read] = number
-    return readers
-
-
-def _keys(prefixes: Sequence[str], token: str) -> list[Key]:
-    """A key for each job, counting down within each prefix."""
-    left = Counter(prefixes)
-    widths = {prefix: len(str(total - 1)) for prefix, total in left.items()}
-    keys = []
-    for prefix in prefixes:
-        left[prefix] -= 1
-        keys.append((f"{prefix}-{token}", str(left[prefix]).zfill(widths[prefix])))
-    return keys
-
-
 def _prefix(step: Step) -> str:
     """What Dask's dashboard shows: the names of the stages."""
     names = [stage.name for stage in stages_of(step)] or ["items"]
@@ -398,12 +361,3 @@ def _prefix(step: Step) -> str:
 
 def _arguments(step: Call | Each) -> list[Any]:
     return [*step.args, *(arg for _, arg in step.kwargs)]
-
-
-def _renumber(template: Any, slots: Sequence[int]) -> Any:
-    """The template with slot ``k`` made slot ``slots[k]``."""
-    if isinstance(template, Slot):
-        return Slot(slots[template.position])
-    if isinstance(template, Nest):
-        return replace(template, items=tuple(_renumber(item, slots) for item in template.items))
-    return template

@@ -9,12 +9,13 @@ from flowgraph.compiler.freeze import bind, check_names, freeze
 from flowgraph.compiler.fuse import fuse
 from flowgraph.compiler.gather import gather
 from flowgraph.compiler.limits import limits
-from flowgraph.compiler.lower import lower, node_table
+from flowgraph.compiler.lower import lower
 from flowgraph.compiler.partition import cuts_of_sources, partition
-from flowgraph.compiler.plan import Plan
+from flowgraph.compiler.plan import Plan, node_table
 from flowgraph.compiler.prune import prune
 from flowgraph.compiler.tree import FAN_IN, tree
 from flowgraph.compiler.validate import validate
+from flowgraph.declare.steps import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,11 +127,15 @@ def _said_partition(dag: Dag, workers: int, finest: int) -> str:
         return "no collection to cut"
     said = [f"batches by factoring for {workers} workers, large ones first, never under 1/{finest}"]
     said[0] += " of a worker's share"
+    unknown = {s.name for s in dag.steps if isinstance(s, Source) and s.items is None}
+    for step in chains:
+        if step.needs[0] in unknown:
+            unknown.add(step.name)
     for step in chains[:10]:
         assert step.cuts is not None
         ends = step.cuts.ends
         sizes = [end - begin for begin, end in zip((0, *ends), ends, strict=False)]
-        if ends[-1] == 1 << 20:
+        if step.name in unknown:
             shares = f"{sizes[0] / ends[-1]:.3f} to {sizes[-1] / ends[-1]:.3f}"
             said.append(
                 f"  {step.name}: {len(ends)} shares of a length known at run time, {shares}"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from dask.task_spec import Task, TaskRef
 
+from flowgraph.compiler.dag import stages_of
+from flowgraph.declare.steps import Call, Each, Fold, Source
 from flowgraph.runtime.work import value_of
 
 if TYPE_CHECKING:
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
 
     from dask.task_spec import GraphNode
 
+    from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.shipping import Cargo
     from flowgraph.runtime.code import Control
 
-__all__ = ["Job", "Key", "NodeInfo", "Plan", "Target"]
+__all__ = ["Job", "Key", "NodeInfo", "Plan", "Target", "node_table"]
 
 Key = tuple[str, str]
 """Names a Dask task: stage and run, then a running number."""
@@ -33,6 +36,24 @@ class NodeInfo:
     """Name of its stage; None for a node that owes no calls, such as a collect."""
     owed: int | None
     """Calls owed; None if that is only known at run time."""
+
+
+def node_table(dag: Dag) -> tuple[NodeInfo, ...]:
+    """The nodes of a graph that is not fused yet, with the calls they owe."""
+    lengths: dict[str, int | None] = {}
+    table = []
+    for step in dag.steps:
+        owed: int | None = 0
+        if isinstance(step, Source):
+            lengths[step.name] = None if step.items is None else len(step.items)
+        elif isinstance(step, Each):
+            owed = lengths[step.needs[0]]
+            lengths[step.name] = owed if step.op in ("map", "starmap") else None
+        elif isinstance(step, (Call, Fold)):
+            owed = 1
+        stages = stages_of(step)
+        table.append(NodeInfo(step.name, stages[0].name if stages else None, owed))
+    return tuple(table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +116,7 @@ class Plan:
         graph = dict(self.tasks)
         for key, target in zip(self.keys, self.targets, strict=True):
             refs = [TaskRef(part) for part in target.keys]
-            graph[key] = Task(key, value_of, target.kind == "items", *refs)
+            graph[key] = Task(key, value_of, target.node, target.kind == "items", *refs)
         return graph
 
     @cached_property

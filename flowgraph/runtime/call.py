@@ -6,13 +6,13 @@ of an input, and `Nest` objects: containers with such slots inside.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Nest", "Slot", "fill"]
+__all__ = ["Nest", "Slot", "fill", "renumber"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +58,19 @@ def fill(template: Any, values: Sequence[Any]) -> Any:
         if template.keys is not None:
             return template.build(list(zip(template.keys, filled, strict=True)))
         return template.build(filled)
+    return template
+
+
+def renumber(template: Any, slots: Sequence[int]) -> Any:
+    """The template with slot ``k`` made slot ``slots[k]``.
+
+    Examples
+    --------
+    >>> renumber(Slot(1), [5, 7])
+    Slot(position=7)
+    """
+    if type(template) is Slot:
+        return Slot(slots[template.position])
+    if type(template) is Nest:
+        return replace(template, items=tuple(renumber(item, slots) for item in template.items))
     return template

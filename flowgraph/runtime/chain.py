@@ -79,11 +79,11 @@ class ChainPart(Work):
             if ready or not isinstance(sink, Keeping):
                 Flow(scope, ready, sink, in_order=self.in_order).run(partition)
             else:
-                return Outcome(partition, stage=self.name)
+                return Outcome(partition, stage=self.stage)
         result = sink.result()
         if isinstance(result, Failure):
-            return Outcome(None, result, self.name)
-        return Outcome(result, stage=self.name)
+            return Outcome(None, result, self.stage)
+        return Outcome(result, stage=self.stage)
 
     def _partition(self, inputs: Sequence[Outcome]) -> Partition:
         if self.source is not None:
@@ -121,7 +121,7 @@ class ChainPart(Work):
         length = self._length(inputs)
         for plan in links:
             scope.skip(plan.node, None, length)
-        return Outcome(None, Skip(skip.because, length), self.name)
+        return Outcome(None, Skip(skip.because, length), self.stage)
 
     def _length(self, inputs: Sequence[Outcome]) -> int:
         """Items that are skipped; of a collection of unknown length, one in all."""
@@ -192,8 +192,8 @@ class Calls(Work):
                 missing[len(values)] = made
             values.append(made)
         if isinstance(made, (Failure, Skip)):
-            return Outcome(None, made, self.name)
-        return Outcome(made, stage=self.name)
+            return Outcome(None, made, self.stage)
+        return Outcome(made, stage=self.stage)
 
     def _blocked_call(self, call: OneCall, missing: dict[int, Failure | Skip]) -> Skip | None:
         if missing:
@@ -244,13 +244,13 @@ class Merge(Work):
         elif (skip := self.blocked(inputs)) is not None:
             if self.last:
                 scope.skip(self.op.node, None)
-            return Outcome(None, skip, self.name)
+            return Outcome(None, skip, self.stage)
         made = failure or self._merge(scope, partials, inputs[self.partials : self.reads])
         if isinstance(made, Failure):
             if self.last:
                 scope.fail(made)
-            return Outcome(None, made, self.name)
-        return Outcome(made[0] if self.last else made, stage=self.name)
+            return Outcome(None, made, self.stage)
+        return Outcome(made[0] if self.last else made, stage=self.stage)
 
     def _failure(self, partials: Sequence[Outcome]) -> Failure | None:
         """The first partial result that failed in this very reduction."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from flowgraph.errors import SkippedError
 from flowgraph.runtime.attempt import is_interrupt
+from flowgraph.runtime.call import fill
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.outcome import Listing, Outcome
 from flowgraph.runtime.scope import FAILED, VOID, Halt, Scope, here
@@ -22,7 +24,18 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control, Parcel
     from flowgraph.runtime.outcome import Partition
 
-__all__ = ["Gather", "Give", "List", "Pack", "Token", "Total", "Work", "perform", "value_of"]
+__all__ = [
+    "Gather",
+    "Give",
+    "List",
+    "Pack",
+    "Token",
+    "Total",
+    "Work",
+    "lost",
+    "perform",
+    "value_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +51,8 @@ class Work:
     """Number of the node whose value it makes."""
     name: str
     """Name of that node."""
+    stage: str
+    """Name of its stage, as errors have it; the node's own where it has none."""
     reads: int = 0
     """How many inputs are read; the others are waited for."""
     after: int = 0
@@ -77,22 +92,23 @@ def perform(control: Control, work: Work, *inputs: Outcome) -> Outcome:
         outcome = work.run(scope, inputs)
     except Halt:
         failure = scope.failures[0] if scope.failures else Skip(work.name)
-        outcome = Outcome(None, failure, work.name)
+        outcome = Outcome(None, failure, work.stage)
     except BaseException as error:
         if is_interrupt(error):
             raise
         # Not a stage's error, those are values by now: user code that does not
         # arrive on this worker, a broadcast value that cannot be unpacked.
-        outcome = Outcome(None, _lost(scope, work, error), work.name)
+        outcome = lost(scope, work, error, here())
     return _report(scope, work, outcome, inputs)
 
 
-def _lost(scope: Scope, work: Work, error: BaseException) -> Failure:
-    failure = Failure(work.name, work.name, None, 1, here(), (error,))
+def lost(scope: Scope, work: Work, error: BaseException, worker: str) -> Outcome:
+    """The outcome of a task that could not be done: its worker died, its inputs did not arrive."""
+    failure = Failure(work.stage, work.name, None, 1, worker, (error,))
     now = scope.now()
     scope.note(work.node, None, None, 1, 1, FAILED, now, now)
     scope.failures.append(failure)
-    return failure
+    return Outcome(None, failure, work.stage)
 
 
 def _report(scope: Scope, work: Work, outcome: Outcome, inputs: Sequence[Outcome]) -> Outcome:
@@ -122,7 +138,7 @@ class Give(Work):
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
-        return Outcome(self.value.open(), stage=self.name)
+        return Outcome(self.value.open(), stage=self.stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +149,10 @@ class Pack(Work):
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
-        from flowgraph.runtime.call import fill
-
         if (skip := self.blocked(inputs)) is not None:
             return Outcome(None, skip)
         values = [outcome.value for outcome in inputs[: self.reads]]
-        return Outcome(fill(self.template.open(), values), stage=self.name)
+        return Outcome(fill(self.template.open(), values), stage=self.stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +168,10 @@ class List(Work):
             try:
                 value = list(value)
             except Exception as error:
-                failure = Failure(self.name, self.name, None, 1, here(), (error,))
+                failure = Failure(self.stage, self.name, None, 1, here(), (error,))
                 scope.fail(failure)
                 return Outcome(None, failure)
-        return Outcome(Listing(value), stage=self.name)
+        return Outcome(Listing(value), stage=self.stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +189,7 @@ class Gather(Work):
         for outcome in inputs[: self.reads]:
             part: Partition = outcome.value
             gathered.extend(part.with_errors() if self.with_errors else part.successes())
-        return Outcome(gathered, stage=self.name)
+        return Outcome(gathered, stage=self.stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +200,7 @@ class Total(Work):
         """Do it."""
         if (skip := self.blocked(inputs)) is not None:
             return Outcome(None, skip)
-        return Outcome(sum(outcome.value for outcome in inputs[: self.reads]), stage=self.name)
+        return Outcome(sum(outcome.value for outcome in inputs[: self.reads]), stage=self.stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +212,7 @@ class Token(Work):
         return Outcome(None, self.blocked(inputs))
 
 
-def value_of(with_partitions: bool, *outcomes: Outcome) -> Any:
+def value_of(node: str, with_partitions: bool, *outcomes: Outcome) -> Any:
     """The plain value of a target, for a Dask scheduler that is driven by somebody else.
 
     Raises
@@ -208,13 +222,11 @@ def value_of(with_partitions: bool, *outcomes: Outcome) -> Any:
     SkippedError
         If something it needs failed.
     """
-    from flowgraph.errors import SkippedError
-
     for outcome in outcomes:
         if isinstance(outcome.missing, Failure):
             raise outcome.missing.to_error()
         if isinstance(outcome.missing, Skip):
-            raise SkippedError(outcome.stage, outcome.missing.because)
+            raise SkippedError(node, outcome.missing.because)
     if not with_partitions:
         return outcomes[0].value
     return [value for outcome in outcomes for value in outcome.value.with_errors()]
