@@ -6,17 +6,23 @@ takes long to import is imported inside the commands: ``--help`` is quick.
 
 from __future__ import annotations
 
-import atexit
-import os
 import sys
-import threading
-from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from flowgraph.console import (
+    FAILED,
+    Command,
+    end,
+    exit_code,
+    say_error,
+    settled,
+    traceback_option,
+)
 from flowgraph.draw import FORMATS, format_of, picture
-from flowgraph.errors import CompileError, FlowgraphError, GraphError, SchedulerError
+from flowgraph.errors import FlowgraphError, GraphError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,17 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cli", "invoke", "main"]
 
-FAILED: Final = 1
-"""Exit code: the run failed."""
-WRONG: Final = 2
-"""Exit code: the command or the graph is wrong."""
-FAULT: Final = 70
-"""Exit code: flowgraph itself is."""
-INTERRUPTED: Final = 130
-"""Exit code: Ctrl-C."""
-
-_TRACEBACK: Final = "flowgraph.traceback"
-
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, and leave with its exit code.
@@ -47,10 +42,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     args : sequence of str, optional
         What comes after the program's name; default this process's arguments.
     """
-    code = invoke(args)
-    if code in (FAILED, INTERRUPTED):
-        _leave(code)
-    sys.exit(code)
+    end(invoke(args))
 
 
 def invoke(args: Sequence[str] | None = None) -> int:
@@ -66,97 +58,12 @@ def invoke(args: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    try:
-        result = cli.main(args, prog_name="flowgraph", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return error.exit_code
-    except click.ClickException as error:
-        _say_error(error.format_message() + _help_hint(error))
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _say_error("interrupted.")
-        return INTERRUPTED
-    return result if isinstance(result, int) else 0
-
-
-def _help_hint(error: click.ClickException) -> str:
-    context = getattr(error, "ctx", None)
-    return "" if context is None else f" See {context.command_path} --help."
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process without waiting for stages that still run in its threads."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join(0.1)
-            if thread.is_alive():
-                break
-    else:
-        sys.exit(code)
-    atexit._run_exitfuncs()
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
-
-
-class _Command(click.Command):
-    """A command whose errors are one line, and whose exit code says whose fault it was."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise
-        except KeyboardInterrupt as error:
-            self._end(ctx, error, "interrupted.", INTERRUPTED)
-        except FlowgraphError as error:
-            self._end(ctx, error, str(error), _exit_code(error))
-        except Exception as error:
-            text = (
-                f"flowgraph itself failed: {type(error).__name__}: {error}. "
-                "Please report it, with what --traceback shows."
-            )
-            self._end(ctx, error, text, FAULT)
-
-    def _end(self, ctx: click.Context, error: BaseException, text: str, code: int) -> NoReturn:
-        if ctx.meta.get(_TRACEBACK):
-            import traceback  # noqa: PLC0415
-
-            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-        _say_error(text)
-        ctx.exit(code)
-
-
-def _exit_code(error: FlowgraphError) -> int:
-    if isinstance(error, SchedulerError):
-        # Went away while it worked: that is the run's failure, not the command's.
-        return FAILED if error.run is not None and error.run.attempts else WRONG
-    return WRONG if isinstance(error, (GraphError, CompileError)) else FAILED
-
-
-def _say_error(text: str) -> None:
-    click.echo("error: " + " ".join(text.split()), err=True)
-
-
-def _remember_traceback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        ctx.meta[_TRACEBACK] = True
-
-
-_traceback_option = click.option(
-    "--traceback",
-    is_flag=True,
-    expose_value=False,
-    callback=_remember_traceback,
-    help="Show the whole traceback of an error.",
-)
+    return settled(cli, args)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dask-flowgraph", prog_name="flowgraph")
-@_traceback_option
+@traceback_option
 def cli() -> None:
     """Run and draw graphs of plain Python functions on Dask.
 
@@ -169,7 +76,7 @@ def cli() -> None:
     """
 
 
-@cli.command(cls=_Command)
+@cli.command(cls=Command)
 @click.argument("target")
 @click.option(
     "--scheduler",
@@ -196,7 +103,7 @@ def cli() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the value as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-@_traceback_option
+@traceback_option
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -227,7 +134,7 @@ def run(
                 progress=progress,
             )
     except FlowgraphError as error:
-        if _exit_code(error) == FAILED and error.run is not None:
+        if exit_code(error) == FAILED and error.run is not None:
             click.echo(str(error.run.stages), err=True)
         raise
     click.echo(str(done.stages), err=True)
@@ -235,11 +142,11 @@ def run(
     if not done.ok:
         first, *others = done.errors
         more = f" (and {len(others)} more)" if others else ""
-        _say_error(f"{first}{more}")
+        say_error(f"{first}{more}")
         ctx.exit(FAILED)
 
 
-@cli.command(cls=_Command)
+@cli.command(cls=Command)
 @click.argument("target")
 @click.option(
     "-o",
@@ -248,7 +155,7 @@ def run(
     help="File to write; its suffix sets the format.  [default: named after the target]",
 )
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="[default: svg]")
-@_traceback_option
+@traceback_option
 def visualize(target: str, output: str | None, format_: str | None) -> None:
     """Draw a graph into a file, or print it with --format text."""
     from flowgraph.draw.model import drawing_of  # noqa: PLC0415
@@ -279,14 +186,14 @@ def _coerced(graph: Graph, params: Sequence[str]) -> dict[str, Any]:
     for assignment in params:
         name, equals, text = assignment.partition("=")
         if not (name and equals):
-            raise GraphError.not_an_assignment(assignment)
+            raise TargetError.not_an_assignment(assignment)
         step = graph.steps.get(name)
         values[name] = text
         if isinstance(step, Parameter) and step.type is not None:
             try:
                 values[name] = step.type(text)
             except Exception as error:
-                raise GraphError.bad_parameter(name, text, error) from error
+                raise TargetError.bad_parameter(name, text, error) from error
     return values
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.errors import GraphError
+from flowgraph.errors import TargetError
 from flowgraph.graph import Graph
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def load(text: str) -> Target:
 
     Raises
     ------
-    GraphError
+    TargetError
         If there is no such file, module or name, if none or several graphs
         could be meant, or for any error while the target is imported or built.
     """
@@ -57,7 +57,7 @@ def load(text: str) -> Target:
     if place.endswith(".py"):
         path = Path(place)
         if not path.is_file():
-            raise GraphError.no_target_file(place)
+            raise TargetError.no_target_file(place)
         module, stem = _load_file(path, place), path.stem
     else:
         module, stem = _load_module(place), place.rpartition(".")[2]
@@ -72,7 +72,7 @@ def _split(text: str) -> tuple[str, str | None]:
     if not (colon and place and name) or not (
         place.endswith(".py") or all(part.isidentifier() for part in place.split("."))
     ):
-        raise GraphError.not_a_target(text)
+        raise TargetError.not_a_target(text)
     return place, name
 
 
@@ -123,7 +123,7 @@ def _load_module(name: str) -> ModuleType:
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise  # it is there, but something that it imports is not
             missing = error
-    raise GraphError.no_target_module(name) from missing
+    raise TargetError.no_target_module(name) from missing
 
 
 def _search_first(folder: Path) -> None:
@@ -141,11 +141,11 @@ def _told(place: str, path: str | None) -> Iterator[None]:
         raise
     except SyntaxError as error:
         file = place if error.filename in (None, path) else os.path.relpath(str(error.filename))
-        raise GraphError.syntax_error(file, error.lineno, error.msg) from error
+        raise TargetError.syntax_error(file, error.lineno, error.msg) from error
     except SystemExit as error:
-        raise GraphError.target_exited(*_where(error, place, path)) from error
+        raise TargetError.target_exited(*_where(error, place, path)) from error
     except BaseException as error:
-        raise GraphError.target_failed(*_where(error, place, path), error) from error
+        raise TargetError.target_failed(*_where(error, place, path), error) from error
 
 
 def _where(error: BaseException, place: str, path: str | None) -> tuple[str, int | None]:
@@ -164,7 +164,7 @@ def _named(module: ModuleType, place: str, name: str) -> Any:
         try:
             found = getattr(found, part)
         except AttributeError:
-            raise GraphError.no_such_graph(place, name, list(_candidates(module))) from None
+            raise TargetError.no_such_graph(place, name, list(_candidates(module))) from None
     return found
 
 
@@ -174,9 +174,9 @@ def _only(module: ModuleType, place: str) -> Any:
     for name, thing in candidates.items():
         names.setdefault(id(thing), name)  # a graph under two names is one
     if len(names) > 1:
-        raise GraphError.several_graphs(place, list(names.values()))
+        raise TargetError.several_graphs(place, list(names.values()))
     if not names:
-        raise GraphError.no_graph(place)
+        raise TargetError.no_graph(place)
     return next(iter(candidates.values()))
 
 
@@ -217,11 +217,11 @@ def _graph_of(found: Any, module: ModuleType, place: str, name: str | None) -> G
         return found
     shown = name or str(getattr(found, "__name__", found))
     if not callable(found):
-        raise GraphError.not_a_graph(place, shown, found)
+        raise TargetError.not_a_graph(place, shown, found)
     if required := _required(found):
-        raise GraphError.graph_needs_arguments(place, shown, required)
+        raise TargetError.graph_needs_arguments(place, shown, required)
     with _told(place, getattr(module, "__file__", None)):
         made = found()
     if not isinstance(made, Graph):
-        raise GraphError.not_a_graph(place, f"{shown}()", made)
+        raise TargetError.not_a_graph(place, f"{shown}()", made)
     return made

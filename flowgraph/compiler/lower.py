@@ -1,43 +1,32 @@
-"""From steps to Dask tasks: the only place that speaks Dask's graph language.
+"""From steps to Dask tasks.
 
-Each step becomes one or more jobs: a job is a piece of `flowgraph.runtime.work`
-and the jobs it waits for.  Keys are given at the end.  Dask starts independent
-tasks in descending order of their keys, compared as text; so the running number
-in a key counts down and has leading zeros, and the first, largest partition
-starts first.
+Each step becomes one or more tasks: a task is a piece of
+`flowgraph.runtime.work` and the tasks it waits for.
 """
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import cloudpickle
-from dask.task_spec import Task, TaskRef
-
-from flowgraph.compiler import shipping
 from flowgraph.compiler.dag import Chain, Constant, Gathered, Series, stages_of
-from flowgraph.compiler.keys import first_readers, keys_of
-from flowgraph.compiler.plan import Job, NodeInfo, Target
-from flowgraph.compiler.shipping import Cargo
+from flowgraph.compiler.drafts import Drafts, Found, Lowered
 from flowgraph.declare.steps import MISSING, Call, Collect, Count, Each, Fold, Pack, Source, Step
 from flowgraph.runtime import work
 from flowgraph.runtime.call import Nest, renumber
-from flowgraph.runtime.chain import Calls, ChainPart, LinkPlan, Merge, OneCall
-from flowgraph.runtime.code import Code, Control, Parcel
-from flowgraph.runtime.code import Stage as StageEntry
+from flowgraph.runtime.calls import Calls, OneCall
+from flowgraph.runtime.chain import ChainPart, LinkPlan
+from flowgraph.runtime.merge import Merge
 from flowgraph.runtime.outcome import Partition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowgraph.compiler.dag import Dag
-    from flowgraph.compiler.plan import Key
-    from flowgraph.declare.stage import Stage
+    from flowgraph.compiler.plan import NodeInfo
+    from flowgraph.runtime.code import Parcel
     from flowgraph.runtime.cuts import Cuts
 
-__all__ = ["Lowered", "lower"]
+__all__ = ["lower"]
 
 
 def lower(dag: Dag, nodes: tuple[NodeInfo, ...], cuts: Mapping[str, Cuts]) -> Lowered:
@@ -52,62 +41,35 @@ def lower(dag: Dag, nodes: tuple[NodeInfo, ...], cuts: Mapping[str, Cuts]) -> Lo
     cuts : mapping of str to Cuts
         How each source is cut.
     """
-    drafts = _Drafts(dag, nodes, cuts)
+    lowering = _Lowering(dag, Drafts(nodes), cuts)
     for step in dag.steps:
-        drafts.add_step(step)
-    targets = [drafts.target(name) for name in dag.targets]
-    return drafts.finish(targets)
+        lowering.add_step(step)
+    return lowering.drafts.finish([lowering.target(name) for name in dag.targets])
 
 
-@dataclass(frozen=True, slots=True)
-class Lowered:
-    """What `lower` makes of a graph."""
+class _Lowering:
+    """Where the value of each step is: the numbers of its tasks."""
 
-    token: str
-    tasks: dict[Key, Task]
-    jobs: tuple[Job, ...]
-    targets: tuple[Target, ...]
-    control: Control
-    cargo: tuple[Cargo, ...]
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A job before the keys are given."""
-
-    prefix: str
-    work: work.Work
-    inputs: tuple[int, ...]
-
-
-class _Drafts:
-    """The jobs made so far, and where each step's value is."""
-
-    def __init__(self, dag: Dag, nodes: tuple[NodeInfo, ...], cuts: Mapping[str, Cuts]) -> None:
+    def __init__(self, dag: Dag, drafts: Drafts, cuts: Mapping[str, Cuts]) -> None:
+        self.drafts = drafts
         self._steps = dag.by_name()
-        self._nodes = nodes
-        self._numbers = {node.name: number for number, node in enumerate(nodes)}
         self._cuts = cuts
-        self._drafts: list[_Draft] = []
         self._made: dict[str, list[int]] = {}
         self._whole: dict[str, list[int]] = {}
         self._tokens: dict[str, int] = {}
         self._lanes: dict[str, int] = {}
-        self._stages: dict[int, int] = {}
-        self._table: list[StageEntry] = []
-        self._cargo: list[Cargo] = []
         self._sources: dict[str, list[Parcel[Partition]]] = {}
 
     # Each kind of step
 
     def add_step(self, step: Step) -> None:
-        """Add the jobs of a step."""
+        """Add the tasks of a step."""
         match step:
             case Constant():
-                value = self._parcel(step.value, f"parameter '{step.name}'")
+                value = self.drafts.parcel(step.value, f"parameter '{step.name}'")
                 self._value(step, "param", work.Give, (), value=value)
             case Source(items=None):
-                self._value(step, "list", work.List, (self._job(step.needs[0]),))
+                self._value(step, "list", work.List, (self._task(step.needs[0]),))
             case Source():
                 pass  # its partitions travel with the tasks that read them
             case Gathered() | Collect():
@@ -115,8 +77,8 @@ class _Drafts:
                 with_errors = isinstance(step, Collect)
                 self._value(step, "collect", work.Gather, reads, with_errors=with_errors)
             case Pack():
-                reads = tuple(map(self._job, step.needs))
-                template = self._parcel(step.template, f"node '{step.name}'", step.template)
+                reads = tuple(map(self._task, step.needs))
+                template = self.drafts.parcel(step.template, f"node '{step.name}'", step.template)
                 self._value(step, "pack", work.Pack, reads, template=template)
             case Series():
                 self._series(step)
@@ -132,8 +94,8 @@ class _Drafts:
             slots = tuple(places[need] for need in call.needs)
             calls.append(
                 OneCall(
-                    self._stage(call.stage),
-                    self._numbers[call.name],
+                    self.drafts.stage(call.stage),
+                    self.drafts.number(call.name),
                     call.name,
                     tuple(renumber(arg, slots) for arg in call.args),
                     tuple((key, renumber(arg, slots)) for key, arg in call.kwargs),
@@ -142,8 +104,9 @@ class _Drafts:
             )
             places[call.name] = len(places)
         what = f"stage '{step.calls[-1].stage.name}'"
-        parcel = self._parcel(tuple(calls), what, *(a for c in step.calls for a in _arguments(c)))
-        reads = tuple(map(self._job, step.needs))
+        contents = [arg for call in step.calls for arg in _arguments(call)]
+        parcel = self.drafts.parcel(tuple(calls), what, *contents)
+        reads = tuple(map(self._task, step.needs))
         self._value(step, _prefix(step), Calls, reads, lane=step.lane, calls=parcel)
 
     def _chain(self, step: Chain) -> None:
@@ -153,20 +116,20 @@ class _Drafts:
             parts = self._chain_parts(step, "count")
             self._value(step, "count", work.Total, tuple(parts))
         else:
-            stage = self._stage(step.end.stage)
-            op = LinkPlan(stage, self._numbers[step.name], step.name, "map")
+            stage = self.drafts.stage(step.end.stage)
+            op = LinkPlan(stage, self.drafts.number(step.name), step.name, "map")
             self._tree(step, step.end, op, self._chain_parts(step, op))
 
     def _chain_parts(self, step: Chain, end: Literal["list", "count"] | LinkPlan) -> list[int]:
-        """Add a job for each partition."""
+        """Add a task for each partition."""
         assert step.cuts is not None
         places = {need: place for place, need in enumerate(step.needs[1:])}
         owner = f"stage '{stages_of(step)[0].name}'" if stages_of(step) else f"'{step.name}'"
         arguments = [arg for link in step.links for arg in _arguments(link)]
-        links = self._parcel(
+        links = self.drafts.parcel(
             tuple(self._link(link, places) for link in step.links), owner, *arguments
         )
-        others = tuple(map(self._job, step.needs[1:]))
+        others = tuple(map(self._task, step.needs[1:]))
         whole, parcels, firsts = self._collection(step.needs[0])
         return [
             self._add(
@@ -187,12 +150,12 @@ class _Drafts:
         ]
 
     def _tree(self, step: Chain, fold: Fold, op: LinkPlan, partials: list[int]) -> None:
-        nothing: Parcel[Any] = self._parcel((), "")
+        nothing: Parcel[Any] = self.drafts.parcel((), "")
         template = () if fold.initial is MISSING else (fold.initial,)
         slots = tuple(range(-1, len(fold.needs) - 1))
         initial = Nest(tuple, tuple(renumber(item, slots) for item in template))
-        start = self._parcel(initial, f"initial value of '{step.name}'", *template)
-        others = tuple(map(self._job, fold.needs[1:]))
+        start = self.drafts.parcel(initial, f"initial value of '{step.name}'", *template)
+        others = tuple(map(self._task, fold.needs[1:]))
         for width in step.levels[1:]:
             last = width == 1
             size = -(-len(partials) // width)
@@ -216,8 +179,8 @@ class _Drafts:
     def _link(self, link: Each, places: Mapping[str, int]) -> LinkPlan:
         slots = (-1, *(places[need] for need in link.needs[1:]))
         return LinkPlan(
-            self._stage(link.stage),
-            self._numbers[link.name],
+            self.drafts.stage(link.stage),
+            self.drafts.number(link.name),
             link.name,
             link.op,
             tuple(renumber(arg, slots) for arg in link.args),
@@ -226,13 +189,19 @@ class _Drafts:
 
     # Where values are
 
-    def _job(self, name: str) -> int:
-        """The job that has the value of a step."""
+    def target(self, name: str) -> Found:
+        """Where the value of a target is."""
+        step = self._steps[name]
+        items = isinstance(step, Source) or (isinstance(step, Chain) and step.end is None)
+        return Found(name, tuple(self._parts(name) if items else self._made[name]), items)
+
+    def _task(self, name: str) -> int:
+        """The task that has the value of a step."""
         (number,) = self._made[name]
         return number
 
     def _parts(self, name: str) -> list[int]:
-        """The jobs that have the partitions of a collection."""
+        """The tasks that have the partitions of a collection."""
         source = self._steps[name]
         if not isinstance(source, Source):
             return self._made[name]
@@ -242,23 +211,25 @@ class _Drafts:
         return self._whole[name]
 
     def _collection(self, name: str) -> tuple[bool, Sequence[Parcel[Partition]], tuple[int, ...]]:
-        """How a chain gets at its partitions: whole list, parcels, jobs to read."""
+        """How a chain gets at its partitions: whole list, parcels, tasks to read."""
         source = self._steps[name]
         if not isinstance(source, Source):
             return False, (), tuple(self._made[name])
         if source.items is None:
-            return True, (), (self._job(name),)
+            return True, (), (self._task(name),)
         if name not in self._sources:
             cuts, items = self._cuts[name], source.items
             bounds = (cuts.bounds(part, len(items)) for part in range(len(cuts)))
             self._sources[name] = [
-                self._parcel(Partition(items[a:b], range(a, b)), f"items of '{name}'", items[a:b])
+                self.drafts.parcel(
+                    Partition(items[a:b], range(a, b)), f"items of '{name}'", items[a:b]
+                )
                 for a, b in bounds
             ]
         return False, self._sources[name], ()
 
     def _token(self, name: str) -> int:
-        """A job that says that a step has ended, without its data."""
+        """A task that says that a step has ended, without its data."""
         if name not in self._tokens:
             step = self._steps[name]
             is_known_source = isinstance(step, Source) and step.items is not None
@@ -269,18 +240,12 @@ class _Drafts:
             self._tokens[name] = tokens[0]
         return self._tokens[name]
 
-    def target(self, name: str) -> tuple[str, list[int], bool]:
-        """Where the value of a target is: node, jobs, and whether they are partitions."""
-        step = self._steps[name]
-        items = isinstance(step, Source) or (isinstance(step, Chain) and step.end is None)
-        return name, self._parts(name) if items else self._made[name], items
-
-    # Making jobs
+    # Making tasks
 
     def _value(
         self, step: Step, prefix: str, kind: type[work.Work], reads: tuple[int, ...], **fields: Any
     ) -> None:
-        """Add the job that has the value of a step."""
+        """Add the task that has the value of a step."""
         self._made[step.name] = [self._add(step, prefix, kind, reads, **fields)]
 
     def _add(
@@ -295,62 +260,14 @@ class _Drafts:
     ) -> int:
         after = () if kind is work.Token else tuple(map(self._token, step.after))
         before = (self._lanes[lane],) if lane in self._lanes else ()
-        number = len(self._drafts)
-        made = kind(
-            task=number,
-            node=self._number(step),
-            name=step.name,
-            stage=self._nodes[self._number(step)].stage or step.name,
-            reads=len(reads),
-            after=len(after),
-            **fields,
+        node = step.needs[0] if isinstance(step, Gathered) else step.name
+        number = self.drafts.add(
+            node, step.name, prefix, kind, reads, after=after, before=before, **fields
         )
-        self._drafts.append(_Draft(prefix, made, (*reads, *after, *before)))
         if lane is not None:
             # A key of its own: the next task must not make its data travel.
             self._lanes[lane] = self._add(step, "token", work.Token, (number,))
         return number
-
-    def _number(self, step: Step) -> int:
-        name = step.needs[0] if isinstance(step, Gathered) else step.name
-        return self._numbers[name]
-
-    def _stage(self, stage: Stage[..., Any]) -> int:
-        """Number of a stage in the table."""
-        number = self._stages.get(id(stage))
-        if number is None:
-            number = self._stages[id(stage)] = len(self._table)
-            entry = StageEntry(
-                stage.name, stage.function, stage.retry, stage.timeout, stage.sequential
-            )
-            self._table.append(entry)
-        return number
-
-    def _parcel(self, value: Any, what: str, *contents: Any) -> Parcel[Any]:
-        parcel = Parcel(value, shipping.dumps)
-        self._cargo.append(Cargo(parcel, what, contents or (value,)))
-        return parcel
-
-    def finish(self, targets: Sequence[tuple[str, list[int], bool]]) -> Lowered:
-        """Give keys, and make the tasks."""
-        token = f"{secrets.randbelow(10)}{secrets.token_hex(4)}"
-        keys = keys_of([draft.prefix for draft in self._drafts], token)
-        code = Code(tuple(self._table), shipping.dumps, cloudpickle.dumps)
-        control = Control(code)
-        sent = {number for _, numbers, _ in targets for number in numbers}
-        readers = first_readers([draft.inputs for draft in self._drafts])
-        tasks, jobs = {}, []
-        for number, (key, draft) in enumerate(zip(keys, self._drafts, strict=True)):
-            carry = tuple(k for k, n in enumerate(draft.inputs) if readers[n] == number)
-            made = replace(draft.work, carry=carry, seals=number in sent)
-            refs = [TaskRef(keys[n]) for n in draft.inputs]
-            tasks[key] = Task(key, work.perform, control, made, *refs)
-            jobs.append(Job(key, draft.work.node, draft.inputs))
-        found = tuple(
-            Target(name, tuple(keys[n] for n in numbers), "items" if items else "value")
-            for name, numbers, items in targets
-        )
-        return Lowered(token, tasks, tuple(jobs), found, control, tuple(self._cargo))
 
 
 def _prefix(step: Step) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flowgraph.compiler.dag import Dag
-    from flowgraph.compiler.lower import Lowered
+    from flowgraph.compiler.drafts import Lowered
     from flowgraph.declare.steps import Step
 
 __all__ = ["compile_graph"]

@@ -1,4 +1,4 @@
-"""The tasks that call stages: chains over a partition, single calls, merges of a reduction."""
+"""The task that takes a partition through a chain of stages."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from flowgraph.runtime.attempt import Site, attempt
+from flowgraph.runtime.attempt import Site
 from flowgraph.runtime.call import fill
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.link import Link, bind
 from flowgraph.runtime.outcome import Listing, Outcome, Partition
-from flowgraph.runtime.scope import FAILED, OK
 from flowgraph.runtime.sink import Counting, Folding, folder
 from flowgraph.runtime.sink import Listing as Keeping
-from flowgraph.runtime.watch import Watch
+from flowgraph.runtime.watch import entered
 from flowgraph.runtime.work import Work
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.sink import Sink
 
-__all__ = ["Calls", "ChainPart", "LinkPlan", "Merge", "OneCall", "slice_of"]
+__all__ = ["ChainPart", "LinkPlan", "slice_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class ChainPart(Work):
         kwargs = {name: fill(arg, values) for name, arg in plan.kwargs}
         call = bind(plan.operation, stage.function, args, kwargs)
         site = Site(stage, plan.node, plan.name)
-        return Link(site, plan.operation, call, _watch(scope, stage, stack))
+        return Link(site, plan.operation, call, entered(stack, stage, scope.clock))
 
     def _sink(self, scope: Scope, stages: Sequence[Stage], stack: ExitStack) -> Sink:
         if self.end == "list":
@@ -113,7 +112,7 @@ class ChainPart(Work):
         stage = stages[self.end.stage]
         # Only the last merge of a reduction counts as its call.
         site = Site(stage, self.end.node, self.end.name, count=0)
-        return Folding(folder(scope, site, _watch(scope, stage, stack)))
+        return Folding(folder(scope, site, entered(stack, stage, scope.clock)))
 
     def _skipped(
         self, scope: Scope, links: Sequence[LinkPlan], skip: Skip, inputs: Sequence[Outcome]
@@ -141,142 +140,3 @@ def slice_of(value: Partition | Listing, part: int, cuts: Cuts) -> Partition:
         return value
     begin, end = cuts.bounds(part, len(value.values))
     return Partition(value.values[begin:end], range(begin, end))
-
-
-def _watch(scope: Scope, stage: Stage, stack: ExitStack) -> Watch | None:
-    if stage.timeout is None:
-        return None
-    return stack.enter_context(Watch(stage.name, stage.timeout, scope.clock))
-
-
-@dataclass(frozen=True, slots=True)
-class OneCall:
-    """A single call, as the plan says it; slots count the inputs, then earlier calls."""
-
-    stage: int
-    node: int
-    name: str
-    args: tuple[Any, ...]
-    kwargs: tuple[tuple[str, Any], ...]
-    needs: tuple[int, ...]
-    """Slots that must hold a value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calls(Work):
-    """Makes single calls one after the other, and gives the value of the last."""
-
-    light: ClassVar[bool] = False
-
-    calls: Parcel[tuple[OneCall, ...]]
-
-    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
-        """Do it."""
-        stages = scope.control.code.stages()
-        skip = self.blocked(inputs[self.reads :])
-        missing = {
-            k: o.missing for k, o in enumerate(inputs[: self.reads]) if o.missing is not None
-        }
-        values = [o.value for o in inputs[: self.reads]]
-        made: Any | Failure | Skip = None
-        for call in self.calls.open():
-            made = skip or self._blocked_call(call, missing)
-            if made is None:
-                scope.check()
-                made = _make(scope, stages[call.stage], call, values)
-                if isinstance(made, Failure):
-                    scope.fail(made)
-            else:
-                scope.skip(call.node, None)
-            if isinstance(made, (Failure, Skip)):
-                missing[len(values)] = made
-            values.append(made)
-        if isinstance(made, (Failure, Skip)):
-            return Outcome(None, made, self.stage)
-        return Outcome(made, stage=self.stage)
-
-    def _blocked_call(self, call: OneCall, missing: dict[int, Failure | Skip]) -> Skip | None:
-        if missing:
-            for k in call.needs:
-                if (why := missing.get(k)) is not None:
-                    return Skip(why.node if isinstance(why, Failure) else why.because)
-        return None
-
-
-def _make(scope: Scope, stage: Stage, call: OneCall, values: Sequence[Any]) -> Any | Failure:
-    args = [fill(arg, values) for arg in call.args]
-    kwargs = {name: fill(arg, values) for name, arg in call.kwargs}
-    function = stage.function
-
-    def thunk() -> Any:
-        value = function(*args, **kwargs)
-        return list(value) if hasattr(type(value), "__next__") else value
-
-    site = Site(stage, call.node, call.name)
-    if stage.timeout is None:
-        return attempt(scope, site, thunk)
-    with Watch(stage.name, stage.timeout, scope.clock) as watch:
-        return attempt(scope, site, thunk, watch)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merge(Work):
-    """Combines partial results of a reduction, in order."""
-
-    light: ClassVar[bool] = False
-
-    op: LinkPlan
-    last: bool
-    """True for the one that gives the reduction's value."""
-    initial: Parcel[tuple[Any, ...]]
-    """Template of the initial value in a tuple, which is empty if there is none."""
-    partials: int
-    """How many of the inputs are partial results; the others are values for the template."""
-
-    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
-        """Do it."""
-        partials = inputs[: self.partials]
-        failure = self._failure(partials)
-        if failure is not None:
-            if self.last:
-                now = scope.now()
-                scope.note(self.op.node, None, None, 1, 1, FAILED, now, now)
-        elif (skip := self.blocked(inputs)) is not None:
-            if self.last:
-                scope.skip(self.op.node, None)
-            return Outcome(None, skip, self.stage)
-        made = failure or self._merge(scope, partials, inputs[self.partials : self.reads])
-        if isinstance(made, Failure):
-            if self.last:
-                scope.fail(made)
-            return Outcome(None, made, self.stage)
-        return Outcome(made[0] if self.last else made, stage=self.stage)
-
-    def _failure(self, partials: Sequence[Outcome]) -> Failure | None:
-        """The first partial result that failed in this very reduction."""
-        for outcome in partials:
-            missing = outcome.missing
-            if isinstance(missing, Failure) and missing.node == self.op.name:
-                return missing
-        return None
-
-    def _merge(
-        self, scope: Scope, partials: Sequence[Outcome], others: Sequence[Outcome]
-    ) -> tuple[Any, ...] | Failure:
-        op, now = self.op, scope.now()
-        stage = scope.control.code.stages()[op.stage]
-        site = Site(stage, op.node, op.name, count=int(self.last))
-        first = fill(self.initial.open(), [outcome.value for outcome in others])
-        values = [*first, *(value for outcome in partials for value in outcome.value)]
-        if len(values) > 1:
-            with ExitStack() as stack:
-                made = folder(scope, site, _watch(scope, stage, stack))(values)
-            return made if isinstance(made, Failure) else (made,)
-        if not self.last:
-            return tuple(values)
-        if values:
-            scope.note(op.node, None, None, site.count, 1, OK, now, now)
-            return tuple(values)
-        scope.note(op.node, None, None, site.count, 1, FAILED, now, now)
-        error = ValueError("there is nothing to reduce, and no initial value was given")
-        return site.failure(None, [error])

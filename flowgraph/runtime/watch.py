@@ -18,10 +18,12 @@ from flowgraph.errors import StageTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import ExitStack
 
+    from flowgraph.runtime.code import Stage
     from flowgraph.runtime.scope import Clock
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "entered"]
 
 
 class Watch:
@@ -101,6 +103,13 @@ class Watch:
         if self._jobs is not None:
             self._jobs.put(None)
             self._jobs = None
+
+
+def entered(stack: ExitStack, stage: Stage, clock: Clock) -> Watch | None:
+    """What keeps the time limit of a stage until the stack is closed; None if it has none."""
+    if stage.timeout is None:
+        return None
+    return stack.enter_context(Watch(stage.name, stage.timeout, clock))
 
 
 def _settled(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -1,0 +1,194 @@
+"""A graph that was declared or used wrongly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowgraph.errors.root import FlowgraphError
+from flowgraph.errors.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["GraphError"]
+
+
+class GraphError(FlowgraphError):
+    """A graph was declared or used wrongly; raised where the mistake is made."""
+
+    @classmethod
+    def unknown_suffix(cls, path: str, known: Sequence[str]) -> GraphError:
+        """A file name asks for no format that is known."""
+        return cls(
+            f"the suffix of '{path}' names no format of pictures; known are {', '.join(known)}."
+        )
+
+    @classmethod
+    def bad_option(cls, option: str, value: object, wanted: str) -> GraphError:
+        """An option's value is out of its range."""
+        return cls(f"{option}={value!r} is not possible: it takes {wanted}.")
+
+    @classmethod
+    def unknown_options(cls, unknown: Sequence[str], known: Sequence[str]) -> GraphError:
+        """A stage has no such option."""
+        return cls(f"a stage has no option {quoted(unknown)}; its options are {quoted(known)}.")
+
+    @classmethod
+    def not_callable(cls, thing: object) -> GraphError:
+        """What was given as a stage cannot be called."""
+        return cls(f"{thing!r} is not a function, so it cannot be a stage.")
+
+    @classmethod
+    def coroutine(cls, name: str) -> GraphError:
+        """Coroutine functions are no stages yet."""
+        return cls(
+            f"'{name}' is a coroutine function, which cannot be a stage.\n"
+            "Wrap it in a function that calls asyncio.run."
+        )
+
+    @classmethod
+    def wrong_arguments(cls, stage: str, signature: object, reason: str) -> GraphError:
+        """Arguments do not fit the function."""
+        return cls(
+            f"the arguments given to stage '{stage}' do not fit: {reason}.\n"
+            f"Its signature is {stage}{signature}."
+        )
+
+    @classmethod
+    def hidden_node(cls, container: str) -> GraphError:
+        """A node is where it would not be found."""
+        return cls(
+            f"a node inside a {container} cannot be replaced by its value.\n"
+            "Put it into a plain list, tuple or dict (as a value), or pass it as an argument."
+        )
+
+    @classmethod
+    def endless_argument(cls, container: str) -> GraphError:
+        """A container has itself inside."""
+        return cls(
+            f"an argument has a {container} that contains itself, so it cannot be copied.\n"
+            "Pass it inside an object of your own, which is shared as it is."
+        )
+
+    @classmethod
+    def deep_argument(cls) -> GraphError:
+        """Containers in containers, too many."""
+        return cls(
+            "an argument has too many containers inside one another to be copied.\n"
+            "Pass it inside an object of your own, which is shared as it is."
+        )
+
+    @classmethod
+    def default_is_node(cls, parameter: str, node: str) -> GraphError:
+        """A parameter's default would be known only while the graph runs."""
+        return cls(
+            f"the default of parameter '{parameter}' has node '{node}' inside, "
+            "which has no value before the graph runs.\n"
+            "Pass the node itself to the stage, or give the parameter a plain default."
+        )
+
+    @classmethod
+    def no_such_node(cls, name: object, graph: str, known: Sequence[str]) -> GraphError:
+        """A node is asked for by a name that the graph does not have."""
+        from difflib import get_close_matches  # only a mistake pays for the import
+
+        close = get_close_matches(str(name), known, n=1)
+        mend = f"Did you mean '{close[0]}'?" if close else "Its names are in g.nodes."
+        return cls(f"graph '{graph}' has no node {name!r}.\n{mend}")
+
+    @classmethod
+    def foreign_node(cls, node: str, its_graph: str, graph: str) -> GraphError:
+        """A node belongs to another graph."""
+        return cls(
+            f"node '{node}' belongs to graph '{its_graph}', not to graph '{graph}'.\n"
+            "Declare it on the graph that uses it."
+        )
+
+    @classmethod
+    def not_a_node(cls, thing: object) -> GraphError:
+        """Something else stands where a node is wanted."""
+        return cls(f"{thing!r} is not a node: use what g.task, g.items or g.param gave.")
+
+    @classmethod
+    def not_iterable(cls, thing: object) -> GraphError:
+        """What was given to `items` has no items."""
+        return cls(
+            f"g.items({thing!r}): an object of type {type(thing).__name__} cannot be iterated.\n"
+            "Give it an iterable, or a node whose value is one."
+        )
+
+    @classmethod
+    def no_stages(cls) -> GraphError:
+        """A pipeline has nothing to do."""
+        return cls("a pipeline needs at least one stage: items.pipeline(first, second, …).")
+
+    @classmethod
+    def no_branches(cls) -> GraphError:
+        """A fork_join has no branches."""
+        return cls("fork_join needs at least one branch.")
+
+    @classmethod
+    def keys_not_text(cls, branches: object) -> GraphError:
+        """Branch names cannot be keyword arguments."""
+        return cls(
+            f"join(**results) needs branch names that are text; these are {list(branches)!r}.\n"  # type: ignore[call-overload]
+            "Rename the branches, or leave join out and take the dict."
+        )
+
+    @classmethod
+    def no_output(cls) -> GraphError:
+        """`output` was called with nothing."""
+        return cls("g.output() needs at least one node.")
+
+    @classmethod
+    def name_taken(cls, name: str, graph: str) -> GraphError:
+        """Two nodes with one name."""
+        return cls(f"graph '{graph}' already has a node '{name}': give this one another name.")
+
+    @classmethod
+    def empty(cls, graph: str) -> GraphError:
+        """There is nothing to run."""
+        return cls(f"graph '{graph}' has no node to run: declare one with g.task or g.items.")
+
+    @classmethod
+    def missing_parameters(cls, graph: str, names: Sequence[str]) -> GraphError:
+        """A required parameter has no value."""
+        example = ", ".join(f"'{name}': …" for name in names)
+        return cls(
+            f"graph '{graph}' needs a value for parameter {quoted(names)}.\n"
+            f"Give it: g.run(params={{{example}}}), or --param {names[0]}=… on the command line."
+        )
+
+    @classmethod
+    def unknown_parameters(
+        cls, graph: str, names: Sequence[str], known: Sequence[str]
+    ) -> GraphError:
+        """A parameter that the graph does not have."""
+        has = f"its parameters are {quoted(known)}" if known else "it has none"
+        return cls(f"graph '{graph}' has no parameter {quoted(names)}; {has}.")
+
+    @classmethod
+    def unknown_scheduler(cls, scheduler: object, names: Sequence[str]) -> GraphError:
+        """No such scheduler."""
+        return cls(
+            f"there is no scheduler {scheduler!r}: take {quoted(names)}, "
+            "a distributed.Client, or an address such as 'tcp://127.0.0.1:8786'."
+        )
+
+    @classmethod
+    def asynchronous_client(cls) -> GraphError:
+        """A client that cannot be waited for."""
+        return cls(
+            "an asynchronous distributed.Client cannot be used: "
+            "give the scheduler's address instead, or a Client without asynchronous=True."
+        )
+
+    @classmethod
+    def running_twice(cls, name: str) -> GraphError:
+        """A plan was run a second time."""
+        return cls(f"the plan of graph '{name}' has run already; compile the graph again.")
+
+    @classmethod
+    def cannot_write(cls, path: str, error: OSError) -> GraphError:
+        """A file cannot be written."""
+        return cls(f"'{path}' cannot be written: {error.strerror or error}")

@@ -1,0 +1,48 @@
+"""The root of all errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowgraph.errors.wording import said
+
+__all__ = ["FlowgraphError"]
+
+
+class FlowgraphError(Exception):
+    """The root of all errors that flowgraph raises on purpose."""
+
+    run: Any = None
+    """The run that ended with this error, with what was finished; else None."""
+
+    @classmethod
+    def not_drawn(cls, reason: str) -> FlowgraphError:
+        """The layout engine failed or is missing."""
+        return cls(
+            f"the picture could not be drawn: {reason}\n"
+            "Install Graphviz, or: pip install 'pygraphviz>=2'. "
+            "The formats dot, mermaid and text need neither."
+        )
+
+    @classmethod
+    def unreadable(cls, name: str, error: BaseException) -> FlowgraphError:
+        """A value arrived that cannot be unpickled."""
+        return cls(
+            f"the value of '{name}' cannot be unpickled here "
+            f"({type(error).__name__}: {error}).\n"
+            "Return something whose class can be pickled and unpickled."
+        )
+
+    @classmethod
+    def not_json(cls, error: BaseException) -> FlowgraphError:
+        """A value was asked for as JSON, but is none."""
+        return cls(
+            f"the value cannot be written as JSON: {error}.\n"
+            "Return lists, dicts with text keys, text, numbers, true, false and None, "
+            "or leave --json out."
+        )
+
+    @classmethod
+    def no_repr(cls, error: BaseException) -> FlowgraphError:
+        """A value cannot be shown."""
+        return cls(f"the run is done, but its value cannot be shown: {said(error)}")
