@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from math import inf
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from flowgraph.declare.options import (
@@ -15,6 +14,7 @@ from flowgraph.declare.options import (
     checked_retry,
     checked_timeout,
 )
+from flowgraph.declare.signature import Signature
 from flowgraph.errors import GraphError
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ __all__ = ["Stage", "stage"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_CACHED = type(functools.lru_cache(len))
-_STAYS = {"_fitting", "_signature", "__annotations__", "__type_params__"}
+_STAYS = {"_signature", "__annotations__", "__type_params__"}
 
 
 class Stage(Generic[P, R]):
@@ -118,48 +117,13 @@ class Stage(Generic[P, R]):
         GraphError
             With the function's signature.
         """
-        signature, least, most = self._signature
-        count = len(args)
-        if not kwargs and (at_least or least <= count) and count <= most:
-            return
-        shape = (at_least, count, *kwargs)
-        if signature is None or shape in self._fitting:
-            return
-        bind = signature.bind_partial if at_least else signature.bind
-        try:
-            bind(*args, **kwargs)
-        except TypeError as error:
-            raise GraphError.wrong_arguments(self.name, signature, str(error)) from None
-        self._fitting.add(shape)
+        reason = self._signature.refuses(args, kwargs, at_least=at_least)
+        if reason is not None:
+            raise GraphError.wrong_arguments(self.name, self._signature.text, reason)
 
     @functools.cached_property
-    def _fitting(self) -> set[tuple[object, ...]]:
-        """Shapes of calls that were found to fit."""
-        return set()
-
-    @functools.cached_property
-    def _signature(self) -> tuple[inspect.Signature | None, int, float]:
-        """The function's signature; how many positional arguments alone surely fit."""
-        function: Any = self.function
-        while isinstance(function, _CACHED):
-            function = function.__wrapped__
-        try:
-            # Not through other wrappers: a decorator may take or give arguments of its own.
-            signature = inspect.signature(function, follow_wrapped=False)
-        except (TypeError, ValueError):  # some builtins have none
-            return None, 0, inf
-        least, most = 0, 0.0
-        for parameter in signature.parameters.values():
-            required = parameter.default is inspect.Parameter.empty
-            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                most = inf
-            elif parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-                if required:
-                    return signature, 0, -1
-            elif parameter.kind is not inspect.Parameter.VAR_KEYWORD:
-                least += required
-                most += 1
-        return signature, least, most
+    def _signature(self) -> Signature:
+        return Signature(self.function)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         found = _at_home(self)
