@@ -1,6 +1,8 @@
 """Pictures: every format, every engine, awkward names, large graphs."""
 
+import html
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,11 +13,13 @@ import pytest
 
 from flowgraph import FlowgraphError, Graph, GraphError, stage
 from flowgraph.draw import FORMATS, format_of, picture
-from flowgraph.draw.collapse import collapse
+from flowgraph.draw.collapse import collapse, is_large
 from flowgraph.draw.dot import dot
-from flowgraph.draw.model import drawing_of
-from flowgraph.draw.render import engines, render
+from flowgraph.draw.model import Arrow, Box, Drawing, drawing_of
+from flowgraph.draw.render import _has_fonts, engines, render
 
+SVG = "{http://www.w3.org/2000/svg}"
+XLINK = "{http://www.w3.org/1999/xlink}"
 AWKWARD = [
     '"',
     "<b>",
@@ -29,6 +33,14 @@ AWKWARD = [
     "</script><script>alert(1)</script>",
     "%s",
     "#quot;",
+    "&lt;",
+    "&amp;lt;",
+    "&#65;",
+    r"\N",
+    r"a\b",
+    r"a\\\b\\",
+    r"\"",
+    "漢字🎉",
 ]
 
 
@@ -66,7 +78,7 @@ def test_every_format_draws(thumbnails, format):
 
 @pytest.mark.parametrize("engine", ["pygraphviz", pytest.param("dot", marks=pytest.mark.system)])
 def test_every_engine_shows_every_name(engine):
-    """Names that mean something to DOT, HTML or XML come out as they are."""
+    """Names that mean something to DOT, HTML or XML come out as they are, in boxes and tooltips."""
     if engine == "dot" and shutil.which("dot") is None:
         missing = "no system Graphviz (apt-get install graphviz)"
         if "FLOWGRAPH_SYSTEM" in os.environ:
@@ -76,10 +88,10 @@ def test_every_engine_shows_every_name(engine):
     for name in AWKWARD:
         g.task(len, "x", name=name)
     root = ElementTree.fromstring(render(dot(drawing(g)), "svg", engine))
-    shown = "".join(root.itertext())
-    for name in AWKWARD:
-        for line in name.split("\n"):
-            assert line in shown
+    labels = [box.label for box in drawing(g).boxes]
+    assert [text.text for text in root.iter(f"{SVG}text")] == labels
+    tips = [element.get(f"{XLINK}title") for element in root.iter(f"{SVG}a")]
+    assert tips == ["awkward", *(f"{label}\ntask" for label in labels)]
 
 
 def test_html_page_runs_no_script_of_a_name():
@@ -90,6 +102,26 @@ def test_html_page_runs_no_script_of_a_name():
     page = picture(drawing(g), "html").decode()
     assert "<script" not in page
     assert "src=" not in page
+
+
+def test_html_page_explains_the_kinds_it_shows(thumbnails):
+    """The legend has what each colour and shape means, and nothing that is not there."""
+    page = picture(drawing(thumbnails), "html").decode()
+    assert "flat_map: all that each item gives</span>" in page
+    assert "starmap" not in page
+
+
+def test_boxes_say_what_they_do(thumbnails):
+    """The kind, if it is no plain call and not the name, and the options stand below the name."""
+    root = ElementTree.fromstring(picture(drawing(thumbnails), "svg"))
+    said = {
+        group.get("id"): [text.text for text in group.iter(f"{SVG}text") if text.text.strip()]
+        for group in root.iter(f"{SVG}g")
+    }
+    assert said["node-n0"] == ["folder", "param"]
+    assert said["node-n1"] == ["paths: sorted"]
+    assert said["node-n2"] == ["items"]
+    assert said["node-n3"] == ["load", "map · retry 2, timeout 5 s"]
 
 
 def test_mermaid_uses_no_names_as_ids():
@@ -194,12 +226,28 @@ def test_mermaid_reads_what_is_written():
     mermaidx = pytest.importorskip("mermaidx", reason="mermaidx is not installed")
     g = Graph("awkward")
     node = g.task(len, "x")
-    for name in [*AWKWARD, "__init__", "*b*", "`x`", "say; 'hi' [ok]"]:
+    for name in [*AWKWARD, *OBEYED, "__init__", "*b*", "`x`", "say; 'hi' [ok]"]:
         node = g.task(len, "x", name=name, after=node)
     svg = mermaidx.render(picture(drawing(g), "mermaid").decode()).svg()
-    shown = "".join(ElementTree.fromstring(svg).itertext())
+    shown = "".join(ElementTree.fromstring(svg).itertext()).replace("\N{WORD JOINER}", "")
     for box in drawing(g).boxes:
         assert box.label in shown
+
+
+OBEYED = ['%%{init: {"theme": "dark"}}%%', "$$x$$", "fa:fa-car", "fab:fa-git", "- a", "+ a", "1. a"]
+"""Names that are settings, formulas, icons and lists to Mermaid."""
+
+
+@pytest.mark.parametrize("name", OBEYED)
+def test_mermaid_obeys_no_name(name):
+    """A browser's Mermaid reads settings in its source, and the rest in labels, entities read."""
+    source = picture(Drawing("d", (Box(name, name, "task"),), ()), "mermaid").decode()
+    assert "%%{" not in source
+    label = source.split('["')[1].split('"]')[0]
+    assert not re.match(r"[-+] |\d+\. ", label)  # a list is looked for before entities are read
+    read = html.unescape(re.sub(r"#(\w+);", lambda m: f"&{'#' * m[1].isdigit()}{m[1]};", label))
+    assert not re.search(r"\$\$.*\$\$|fa[bklrs]?:fa-", read)
+    assert read.replace("\N{WORD JOINER}", "") == name
 
 
 def test_a_reader_waits_anyhow():
@@ -242,6 +290,83 @@ def test_collapsing_hides_no_output_and_no_option():
     ]
 
 
+def test_collapsing_goes_by_level_where_neighbours_differ():
+    """512 rows of stages, no two alike: equal stages as far from the start become one."""
+    g = Graph("rows")
+    for row in range(512):
+        node = g.task(list)
+        for place in range(9):
+            node = g.task(sorted if row >> place & 1 else set, node)
+    labels = [box.label for box in collapse(drawing(g)).boxes]
+    assert labels == ["list × 512", *["set × 256", "sorted × 256"] * 9]
+
+
+def test_collapsing_goes_by_stage_where_names_differ():
+    """500 names for one stage are one box."""
+    g = Graph("names")
+    for k in range(500):
+        g.task(len, "x", name=f"file{k}.txt")
+    assert [box.label for box in collapse(drawing(g)).boxes] == ["len × 500"]
+
+
+def test_boxes_of_several_kinds_say_so():
+    """Where nothing else would make a layout quick, a box stands for all of some levels."""
+    kinds = ["task", "map"]
+    boxes = tuple(Box(f"n{k}x", f"n{k}x", kinds[k % 2], target=k == 9) for k in range(10_000))
+    arrows = tuple(Arrow(f"n{k}x", f"n{k + 1}x", "value") for k in range(9_999))
+    small = collapse(Drawing("long", boxes, arrows))
+    assert not is_large(small)
+    assert small.boxes[0] == Box("n0x", "n0x … n31x", "mixed", "32 nodes", True)
+    assert [(a.tail, a.head) for a in small.arrows] == [
+        (a.name, b.name) for a, b in zip(small.boxes, small.boxes[1:])
+    ]
+
+
+SHAPES = {
+    "apart": lambda k: (),
+    "chain": lambda k: {k - 1},
+    "tree": lambda k: {k // 2},
+    "fan": lambda k: {0} if k < 9_999 else range(1, k),
+    "ladder": lambda k: {k - 2, k - 1 - k % 2},
+    "random": lambda k: {k * 7_919 % 9_973 % k, (k * 40_503 + 7) % k},
+    "jumps": lambda k: {k - 1, k * 7_919 % 9_973 % k},
+}
+
+
+@pytest.mark.parametrize("format", ["svg", "html"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_ten_thousand_names_are_laid_out(shape, format):
+    """Whatever the shape, and if no two names are alike: a picture comes in seconds."""
+    boxes = tuple(Box(f"step_{k}x", f"step_{k}x", "task") for k in range(10_000))
+    arrows = tuple(
+        Arrow(boxes[tail].name, boxes[head].name, "value")
+        for head in range(1, 10_000)
+        for tail in SHAPES[shape](head)
+        if 0 <= tail < head
+    )
+    begun = time.perf_counter()
+    assert b"<svg" in picture(Drawing("large", boxes, arrows), format)
+    assert time.perf_counter() - begun < 30
+
+
+def test_few_boxes_with_many_arrows_are_laid_out():
+    """The arrows make a layout slow, not the boxes."""
+    boxes = tuple(Box(f"n{k}x", f"n{k}x", "task") for k in range(120))
+    arrows = tuple(Arrow(a.name, b.name, "value") for k, b in enumerate(boxes) for a in boxes[:k])
+    begun = time.perf_counter()
+    assert b"<svg" in picture(Drawing("complete", boxes, arrows), "svg")
+    assert time.perf_counter() - begun < 30
+
+
+def test_a_layout_has_its_time(monkeypatch):
+    """One that takes too long is an error that names the formats without a layout."""
+    monkeypatch.setattr("flowgraph.draw.render._LIMIT", 0.2)
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr("flowgraph.draw.render.engines", lambda: {"dot": command})
+    with pytest.raises(FlowgraphError, match=r"longer than 0\.2 s\.\nThe formats dot, mermaid"):
+        render("digraph { a }", "svg")
+
+
 def test_a_dot_that_fails_is_no_end(monkeypatch):
     """A broken Graphviz of the system makes way for pygraphviz."""
     monkeypatch.setattr(shutil, "which", lambda name: os.devnull if name == "dot" else None)
@@ -271,6 +396,26 @@ def test_no_fonts_are_worth_a_warning(monkeypatch, format):
     monkeypatch.setattr("flowgraph.draw.render._has_fonts", lambda: False)
     with pytest.warns(UserWarning, match="fonts"):
         render("digraph { a }", format)
+
+
+def test_fonts_are_asked_of_the_system(monkeypatch, tmp_path):
+    """fc-list knows; where there is none, the folders that are searched by default do."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    lister = tmp_path / "fc-list"
+    lister.write_text("#!/bin/sh\nexit 0\n")
+    lister.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(lister))
+    assert not _has_fonts()
+    lister.write_text("#!/bin/sh\necho /fonts/a.ttf\n")
+    assert _has_fonts()
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr("flowgraph.draw.render._FOLDERS", ())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert not _has_fonts()
+    (tmp_path / "data" / "fonts" / "mine").mkdir(parents=True)
+    (tmp_path / "data" / "fonts" / "mine" / "a.TTF").touch()
+    assert _has_fonts()
 
 
 def test_unknown_format_is_refused(thumbnails):

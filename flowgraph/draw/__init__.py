@@ -63,7 +63,7 @@ def picture(drawing: Drawing, format: str) -> bytes:  # noqa: A002  the word for
     FlowgraphError
         If the layout engine fails or is missing.
     """
-    from flowgraph.draw.collapse import LARGE, collapse
+    from flowgraph.draw.collapse import collapse, is_large
     from flowgraph.draw.dot import dot
     from flowgraph.draw.html import page
     from flowgraph.draw.mermaid import mermaid
@@ -78,7 +78,7 @@ def picture(drawing: Drawing, format: str) -> bytes:  # noqa: A002  the word for
         return (text(drawing) + "\n").encode()
     if format not in FORMATS:
         raise GraphError.bad_option("format", format, f"one of {', '.join(FORMATS)}")
-    shown = collapse(drawing) if len(drawing.boxes) > LARGE else drawing
+    shown = collapse(drawing) if is_large(drawing) else drawing
     if format == "html":
         return page(drawing, render(dot(shown), "svg").decode()).encode()
     return render(dot(shown), format)

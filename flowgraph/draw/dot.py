@@ -2,66 +2,71 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Final
 
+from flowgraph.draw.looks import INK, LOOKS, QUIET
 from flowgraph.draw.model import shown
 
 if TYPE_CHECKING:
     from flowgraph.draw.model import Box, Drawing
 
-__all__ = ["COLOURS", "dot"]
+__all__ = ["dot"]
 
-COLOURS: Final = {
-    "param": "#f2efe6",
-    "task": "#e8eef7",
-    "items": "#e5f3ec",
-    "map": "#e5f3ec",
-    "starmap": "#e5f3ec",
-    "filter": "#f7f1dc",
-    "flat_map": "#e3f1f3",
-    "reduce": "#f6e6e2",
-    "collect": "#f0eaf6",
-    "count": "#f0eaf6",
-    "join": "#f0eaf6",
-}
 _LONGEST: Final = 60
 """Letters of a name in a box; the tooltip has all of them."""
-_SHAPES: Final = {"param": "note", "reduce": "invtrapezium", "collect": "folder", "join": "box"}
+_NEXT: Final = '<BR/><FONT POINT-SIZE="3"> </FONT><BR/>'
+"""A new line, a little lower: an underscore would touch the smaller letters below."""
 _ARROWS: Final = {
     "value": {},
-    "items": {"penwidth": "2.4"},
+    "items": {"color": f"{QUIET}:#ffffff:{QUIET}", "arrowsize": "0.9"},  # a double line
     "control": {"style": "dashed", "arrowhead": "open"},
 }
 
 
 def dot(drawing: Drawing) -> str:
-    """The DOT source of a drawing.
+    r"""The DOT source of a drawing.
 
     Examples
     --------
     >>> from flowgraph.draw.model import Box, Drawing
-    >>> 'label=load' in dot(Drawing("d", (Box("load", "load", "task"),), ()))
+    >>> source = dot(Drawing("d", (Box("load", "load", "task", "retry 2"),), ()))
+    >>> r'tooltip="load\ntask\nretry 2"' in source
     True
     """
     import graphviz
 
-    graph = graphviz.Digraph("flowgraph", graph_attr={"rankdir": "LR", "bgcolor": "white"})
-    graph.attr("graph", fontname="Helvetica", tooltip=graphviz.escape(shown(drawing.name)))
-    graph.attr("node", fontname="Helvetica", fontsize="12", style="filled", color="#55606e")
-    graph.attr("edge", color="#55606e", arrowsize="0.7")
+    font = {"fontname": "Helvetica", "fontcolor": INK}
+    graph = graphviz.Digraph(
+        "flowgraph",
+        graph_attr={"rankdir": "LR", "bgcolor": "white", "tooltip": _hint(shown(drawing.name))},
+        node_attr={**font, "fontsize": "12", "margin": "0.16,0.07"},
+        edge_attr={"color": QUIET, "arrowsize": "0.7"},
+    )
     ids = {box.name: f"n{number}" for number, box in enumerate(drawing.boxes)}
     for box in drawing.boxes:
-        label = _clipped(box.label) + (f"\n{box.detail}" if box.detail else "")
         graph.node(
             ids[box.name],
-            label=graphviz.escape(label).replace("\n", "\\n"),
+            label=f"<{_label(box)}>",
             id=f"node-{ids[box.name]}",
-            tooltip=graphviz.escape(f"{box.kind} {shown(box.name)}"),
+            tooltip="\\n".join(_hint(part) for part in (box.label, box.kind, box.detail) if part),
             **_looks(box),
         )
     for arrow in drawing.arrows:
         graph.edge(ids[arrow.tail], ids[arrow.head], **_ARROWS[arrow.kind])
     return str(graph.source)
+
+
+def _label(box: Box) -> str:
+    """What a box says: its name, and below it, smaller, its kind and options."""
+    name = _html(_clipped(box.label))
+    lines = [f"<B>{name}</B>" if box.target else name]
+    # The kind of most nodes; and a collection or a count is often called what it is.
+    plain = box.kind in ("task", "mixed", box.label)
+    small = " · ".join(part for part in ("" if plain else box.kind, box.detail) if part)
+    if small:
+        lines.append(f'<FONT POINT-SIZE="9" COLOR="{QUIET}">{_html(small)}</FONT>')
+    return _NEXT.join(lines)
 
 
 def _clipped(label: str) -> str:
@@ -70,11 +75,25 @@ def _clipped(label: str) -> str:
 
 
 def _looks(box: Box) -> dict[str, str]:
-    looks = {"shape": _SHAPES.get(box.kind, "box"), "fillcolor": COLOURS[box.kind]}
-    if box.kind not in _SHAPES and not box.parallel:
-        looks["style"] = "filled,rounded"
+    look = LOOKS[box.kind]
+    looks = {
+        "shape": look.shape,
+        "style": "filled,rounded" if look.rounded else "filled",
+        "fillcolor": look.fill,
+        "color": INK if box.target else look.line,
+    }
     if box.parallel:
         looks["peripheries"] = "2"
     if box.target:
         looks["penwidth"] = "2.2"
     return looks
+
+
+def _html(text: str) -> str:
+    r"""Text in a label in HTML; a single backslash may begin ``\N``, the name of the node."""
+    return escape(text).replace("\\", "\\\\")
+
+
+def _hint(text: str) -> str:
+    """Text in a tooltip: Graphviz reads its backslashes twice, and its entities too."""
+    return escape(text).replace("\\", "\\\\\\\\")

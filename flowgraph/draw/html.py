@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from flowgraph.draw.dot import COLOURS
+from flowgraph.draw.looks import LOOKS
 
 if TYPE_CHECKING:
     from flowgraph.draw.model import Drawing
@@ -21,7 +21,7 @@ body { font: 15px/1.5 Helvetica, Arial, sans-serif; margin: 2rem; color: #222; }
 h1 { font-size: 1.4rem; }
 .picture { overflow: auto; border: 1px solid #ddd; padding: 1rem; }
 .legend span { display: inline-block; margin: 0.5rem 1rem 0.5rem 0; }
-.legend i { display: inline-block; width: 1em; height: 1em; border: 1px solid #55606e;
+.legend i { display: inline-block; width: 1em; height: 1em; border: 1px solid;
   vertical-align: -2px; margin-right: 0.3em; }
 table { border-collapse: collapse; margin-top: 1rem; }
 th, td { text-align: left; padding: 0.2rem 1rem 0.2rem 0; border-bottom: 1px solid #eee; }
@@ -30,9 +30,11 @@ th, td { text-align: left; padding: 0.2rem 1rem 0.2rem 0; border-bottom: 1px sol
 <body>
 <h1>{{ drawing.name }}</h1>
 <div class="picture">{{ svg }}</div>
-<p class="legend">{% for kind in kinds %}<span><i style="background: {{ colours[kind] }}"></i>
-{{ kind }}</span>{% endfor %}
-<br>Double lines: item by item. Thick arrows: single items; dashed arrows: order only.</p>
+<p class="legend">{% for kind, look in looks.items() -%}
+<span><i style="background: {{ look.fill }}; border-color: {{ look.line }}"></i>
+{{ kind }}: {{ look.meaning }}</span>
+{% endfor %}
+<br>Double lines: item by item. Dashed arrows: order only. Bold: an output.</p>
 <table>
 <tr><th>node</th><th>kind</th><th>options</th></tr>
 {% for box in drawing.boxes %}<tr><td>{{ box.label }}</td><td>{{ box.kind }}</td>
@@ -57,6 +59,7 @@ def page(drawing: Drawing, svg: str) -> str:
     from markupsafe import Markup
 
     template = Environment(autoescape=True).from_string(_PAGE)
-    kinds = dict.fromkeys(box.kind for box in drawing.boxes)
+    kinds = {box.kind for box in drawing.boxes}
+    looks = {kind: look for kind, look in LOOKS.items() if kind in kinds}
     inside = Markup(svg[svg.index("<svg") :])  # our own picture: its labels are escaped
-    return template.render(drawing=drawing, svg=inside, kinds=kinds, colours=COLOURS)
+    return template.render(drawing=drawing, svg=inside, looks=looks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["mermaid"]
 
 _ARROWS: Final = {"value": "-->", "items": "==>", "control": "-.->"}
+_NAMED: Final = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;"}
 
 
 def mermaid(drawing: Drawing) -> str:
@@ -40,13 +42,20 @@ def _shape(box: Box) -> str:
 
 
 def _escaped(text: str) -> str:
-    special = {
-        "#": "#35;",
-        '"': "#quot;",
-        "<": "#lt;",
-        ">": "#gt;",
-        "&": "#amp;",
-        "`": "#96;",  # the start of Markdown
-        "\\": "#92;",  # with an n, a new line
-    }
-    return "".join(special.get(letter, letter) for letter in text)
+    r"""The text with all that Mermaid or Markdown could read as theirs as entities.
+
+    Examples
+    --------
+    >>> print(_escaped('say "<hi>"; a\\n'))
+    say #quot;#lt;hi#gt;#quot;#59; a#92;n
+    """
+    # In a browser, Mermaid looks for formulas ($$) and icons (fa:fa-car) when the
+    # entities are letters again, so these are parted by a letter without width.
+    parted = re.sub(r"(?<=\$)(?=\$)|(?<=:)(?=fa-)", "\u2060", text)
+    # A number with a full stop, or a dash, makes a list of a label in some versions.
+    return re.sub(r"^[-+]|(?<=\d)\.(?!\d)|[^\w ,.:×·+=/…-]", _entity, parted)
+
+
+def _entity(found: re.Match[str]) -> str:
+    letter = found[0]
+    return _NAMED.get(letter, f"#{ord(letter)};")

@@ -23,11 +23,14 @@ class Box:
     name: str
     label: str
     kind: str
-    """param, task, items, map, starmap, filter, flat_map, reduce, collect, count or join."""
+    """param, task, items, map, starmap, filter, flat_map, reduce, collect, count or join;
+    mixed if it stands for nodes of several kinds."""
     detail: str = ""
     """Options of its stage."""
     target: bool = False
     """True if it is an output of the graph."""
+    stage: str = ""
+    """Name of the stage that it calls, if it calls one."""
 
     @property
     def parallel(self) -> bool:
@@ -78,7 +81,8 @@ def drawing_of(name: str, steps: Mapping[str, Step], outputs: tuple[str, ...]) -
     targets = frozenset(outputs)
     for step in steps.values():
         label = shown(_label(step))
-        boxes.append(Box(step.name, label, _kind(step), _detail(step), step.name in targets))
+        target = step.name in targets
+        boxes.append(Box(step.name, label, _kind(step), _detail(step), target, _stage(step)))
         item_wise = isinstance(step, (Each, Fold, Collect, Count))
         for place, need in enumerate(step.needs):
             flows = item_wise and place == 0
@@ -121,6 +125,11 @@ def _kind(step: Step) -> str:
         Pack: "join",
     }
     return kinds[type(step)]
+
+
+def _stage(step: Step) -> str:
+    stage = getattr(step, "stage", None)
+    return "" if stage is None else shown(stage.name)
 
 
 def _label(step: Step) -> str:

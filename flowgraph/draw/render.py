@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ __all__ = ["engines", "render"]
 
 _LIMIT: Final = 120.0
 """Seconds for a layout."""
+_FOLDERS: Final = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
+"""Where fontconfig looks if nothing else is set, besides two folders of the user's."""
 
 # In a process of its own: it holds the GIL during the layout, and graphs that are
 # laid out at the same time leak attributes into one another.
@@ -77,7 +80,11 @@ def render(source: str, format: str, engine: str | None = None) -> bytes:  # noq
         )
     reason = "there is no layout engine"
     for command in commands:
-        drawn, reason = _run([part.replace("{format}", format) for part in command], source)
+        try:
+            drawn, reason = _run([part.replace("{format}", format) for part in command], source)
+        except subprocess.TimeoutExpired:
+            # Another engine would take as long.
+            raise FlowgraphError.slow_picture(_LIMIT) from None
         if drawn:
             return drawn
     raise FlowgraphError.not_drawn(reason)
@@ -89,8 +96,6 @@ def _run(command: list[str], source: str) -> tuple[bytes, str]:
         done = subprocess.run(
             command, input=source.encode(), capture_output=True, timeout=_LIMIT, check=False
         )
-    except subprocess.TimeoutExpired:
-        return b"", f"the layout took longer than {_LIMIT:g} s"
     except OSError as error:
         return b"", str(error)
     if done.returncode == 0 and done.stdout:
@@ -100,14 +105,27 @@ def _run(command: list[str], source: str) -> tuple[bytes, str]:
 
 
 def _has_fonts() -> bool:
-    folders = ("/usr/share/fonts", "/usr/local/share/fonts", "/System/Library/Fonts")
-    places = [Path(folder) for folder in folders] + [Path.home() / ".fonts"]
-    if sys.platform == "win32":
+    """True if letters can be drawn; Windows and macOS always have fonts."""
+    if sys.platform in ("win32", "darwin"):
         return True
-    suffixes = (".ttf", ".otf", ".pfb", ".ttc", ".pfa")
+    listed = _listed_fonts()
+    if listed is not None:
+        return listed
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     return any(
-        path.suffix.lower() in suffixes
-        for place in places
-        if place.is_dir()
+        path.suffix.lower() in (".ttf", ".otf", ".ttc", ".pfa", ".pfb")
+        for place in (*_FOLDERS, data / "fonts", Path.home() / ".fonts")
         for path in place.rglob("*")
     )
+
+
+def _listed_fonts() -> bool | None:
+    """Whether fontconfig, by which Graphviz finds fonts, finds any; None if it cannot be asked."""
+    lister = shutil.which("fc-list")
+    if lister is None:
+        return None
+    try:
+        done = subprocess.run([lister], capture_output=True, timeout=_LIMIT, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return bool(done.stdout.strip())

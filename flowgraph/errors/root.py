@@ -25,6 +25,14 @@ class FlowgraphError(Exception):
         )
 
     @classmethod
+    def slow_picture(cls, seconds: float) -> FlowgraphError:
+        """The layout engine takes too long."""
+        return cls(
+            f"the picture could not be drawn: its layout took longer than {seconds:g} s.\n"
+            "The formats dot, mermaid and text need no layout."
+        )
+
+    @classmethod
     def unreadable(cls, name: str, error: BaseException) -> FlowgraphError:
         """A value arrived that cannot be unpickled."""
         return cls(
