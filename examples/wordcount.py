@@ -1,15 +1,19 @@
-"""How often each word occurs in three novels.
+"""How often each word occurs in three novels: a keyed map-reduce.
 
-A reader wants to know which words Carroll, Wells and Shelley use most.  Every book is read and
-counted by itself; the counts are then added up two at a time, in a tree.
+A reader wants to know which words Carroll, Wells and Shelley use most.  Books are taken apart into
+lines and lines into words, and ones are added up for each word of each book: first where the words
+are, so that no text and few numbers move.  The sums of the books are then added up for each word.
+The books are read where the program is started, and sent to the workers.
 
-    flowgraph run examples/wordcount.py
+    flowgraph run examples/wordcount.py --param folder=books
 """
 
 import argparse
 import gzip
 import re
 from collections import Counter
+from collections.abc import Iterator
+from operator import add
 from pathlib import Path
 
 from flowgraph import Graph
@@ -18,37 +22,60 @@ BOOKS = Path(__file__).resolve().parent / "data"
 WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*")
 
 
-def list_books(folder: str) -> list[str]:
-    """List the books of a folder."""
-    return sorted(str(path) for path in Path(folder).glob("*.txt.gz"))
+def read_books(folder: str | Path) -> list[tuple[str, bytes]]:
+    """Read the books of a folder: titles and compressed texts."""
+    paths = sorted(Path(folder).glob("*.txt.gz"))
+    return [(path.name.removesuffix(".txt.gz"), path.read_bytes()) for path in paths]
 
 
-def title(path: str) -> str:
-    """Name a book."""
-    return Path(path).name.removesuffix(".txt.gz")
+def lines_of(book: tuple[str, bytes]) -> Iterator[tuple[str, str]]:
+    """Take a book apart; each line knows its title."""
+    title, text = book
+    for line in gzip.decompress(text).decode().splitlines():
+        yield title, line
 
 
-def read(path: str) -> str:
-    """Read the text of a book."""
-    with gzip.open(path, "rt", encoding="utf-8") as book:
-        return book.read()
+def words_of(line: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    """Take a line apart; each word knows its title."""
+    title, text = line
+    for word in WORD.findall(text.lower()):
+        yield title, word
 
 
-def count(text: str) -> Counter[str]:
-    """Count how often each word occurs in a text."""
-    return Counter(WORD.findall(text.lower()))
+def one(_: tuple[str, str]) -> int:
+    """Count a word."""
+    return 1
 
 
-def merge(one: Counter[str], other: Counter[str]) -> Counter[str]:
-    """Add two counts, changing neither."""
-    return one + other
+def word_of(count: tuple[tuple[str, str], int]) -> str:
+    """Leave the title out."""
+    return count[0][1]
+
+
+def times(count: tuple[tuple[str, str], int]) -> int:
+    """Leave title and word out."""
+    return count[1]
+
+
+def counter(counts: list[tuple[str, int]]) -> Counter[str]:
+    """Put counts together."""
+    return Counter(dict(counts))
+
+
+def by_title(counts: list[tuple[tuple[str, str], int]]) -> dict[str, Counter[str]]:
+    """Sort counts by their titles."""
+    books: dict[str, Counter[str]] = {}
+    for (title, word), count in counts:
+        books.setdefault(title, Counter())[word] = count
+    return books
 
 
 g = Graph("wordcount")
-books = g.items(g.task(list_books, g.param("folder", default=str(BOOKS))))
-counts = books.map(read).map(count)
-titles = books.map(title)
-total = counts.reduce(merge, initial=Counter(), name="total")
+books = g.items(g.param("folder", default=read_books(BOOKS), type=read_books), name="books")
+words = books.flat_map(lines_of).flat_map(words_of)
+counts = words.reduce_by(lambda word: word, add, value=one)
+each = g.task(by_title, counts)
+total = g.task(counter, counts.reduce_by(word_of, add, value=times))
 g.output(total)
 
 
@@ -62,9 +89,9 @@ def main() -> None:
     """Count; print the numbers of each book and of all."""
     parser = argparse.ArgumentParser(description="Count the words of three novels.")
     parser.add_argument("--scheduler", default="threads")
-    run = g.run(titles, counts, total, scheduler=parser.parse_args().scheduler)
-    for name, counted in zip(run[titles], run[counts], strict=True):
-        print(line(name, counted))
+    run = g.run(each, total, scheduler=parser.parse_args().scheduler)
+    for title, count in run[each].items():
+        print(line(title, count))
     print(line("all", run[total]))
     print(run.stages)
 

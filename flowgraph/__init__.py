@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowgraph.compiler.plan import Plan
+    from flowgraph.declare.decorate import stage
     from flowgraph.declare.items import Items
     from flowgraph.declare.node import Node
-    from flowgraph.declare.stage import Stage, stage
+    from flowgraph.declare.stage import Stage
     from flowgraph.errors import (
         CompileError,
         FlowgraphError,
@@ -57,7 +58,8 @@ _HOMES = {
     "flowgraph.compiler.plan": ["Plan"],
     "flowgraph.declare.items": ["Items"],
     "flowgraph.declare.node": ["Node"],
-    "flowgraph.declare.stage": ["Stage", "stage"],
+    "flowgraph.declare.decorate": ["stage"],
+    "flowgraph.declare.stage": ["Stage"],
     "flowgraph.errors": [
         "CompileError",
         "FlowgraphError",

@@ -1,4 +1,4 @@
-"""The command line: ``flowgraph run``, ``flowgraph visualize``.
+"""The command line: ``flowgraph run``, ``flowgraph check``, ``flowgraph visualize``.
 
 Standard output has what was asked for, standard error everything else.  What
 takes long to import is imported inside the commands: ``--help`` is quick.
@@ -6,29 +6,25 @@ takes long to import is imported inside the commands: ``--help`` is quick.
 
 from __future__ import annotations
 
-import sys
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from flowgraph.console import (
-    FAILED,
     Command,
     end,
-    exit_code,
     say_error,
     settled,
     traceback_option,
 )
-from flowgraph.draw import FORMATS, format_of, picture
-from flowgraph.errors import FlowgraphError, GraphError, TargetError
+from flowgraph.draw import FORMATS, format_for, format_of, picture
+from flowgraph.errors import FlowgraphError, GraphError, SkippedError, StageError, TargetError
+from flowgraph.streams import reserve, say, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from flowgraph.graph import Graph
-    from flowgraph.results.progress import Progress
     from flowgraph.results.run import Run
 
 __all__ = ["cli", "invoke", "main"]
@@ -61,6 +57,34 @@ def invoke(args: Sequence[str] | None = None) -> int:
     return settled(cli, args)
 
 
+def _at_least_one(value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise click.BadParameter(f"{value} is not possible: it takes at least 1.")
+    return value
+
+
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="NAME|ADDRESS",
+    help="sync, threads, processes, distributed, or the address of a Dask scheduler such as "
+    "tcp://127.0.0.1:8786.  [default: threads]",
+)
+workers_option = click.option(
+    "--workers",
+    type=int,
+    callback=lambda _ctx, _param, value: _at_least_one(value),
+    metavar="N",
+    help="Calls that run at once.  [default: all cores]",
+)
+param_option = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of one of the graph's parameters; may be repeated.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dask-flowgraph", prog_name="flowgraph")
 @traceback_option
@@ -74,26 +98,14 @@ def cli() -> None:
     Exit codes: 0 done, 1 the run failed, 2 the command or the graph is wrong,
     70 a fault of flowgraph itself, 130 interrupted.
     """
+    reserve()
 
 
 @cli.command(cls=Command)
 @click.argument("target")
-@click.option(
-    "--scheduler",
-    metavar="NAME|ADDRESS",
-    help="sync, threads, processes, distributed, or the address of a Dask scheduler such as "
-    "tcp://127.0.0.1:8786.  [default: threads]",
-)
-@click.option(
-    "--workers", type=int, metavar="N", help="Calls that run at once.  [default: all cores]"
-)
-@click.option(
-    "--param",
-    "params",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Value of one of the graph's parameters; may be repeated.",
-)
+@scheduler_option
+@workers_option
+@param_option
 @click.option(
     "--on-error",
     type=click.Choice(["raise", "collect"]),
@@ -101,49 +113,79 @@ def cli() -> None:
     show_default=True,
     help="End at the first failure, or run everything that can run.",
 )
+@click.option("--save", metavar="FILE", help="Write records and errors of the run, as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print the value as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @traceback_option
-@click.pass_context
 def run(
-    ctx: click.Context,
     target: str,
     *,
     scheduler: str | None,
     workers: int | None,
     params: tuple[str, ...],
     on_error: Any,
+    save: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Run a graph: its value goes to standard output, the table of its stages to standard error."""
-    from flowgraph.results.display import Bars, Lines  # noqa: PLC0415
     from flowgraph.target import load  # noqa: PLC0415  imports dask
 
     graph = load(target).graph
     values = _coerced(graph, params)
-    shown: AbstractContextManager[Callable[[Progress], object] | None]
-    shown = nullcontext() if quiet else Bars() if sys.stderr.isatty() else Lines()
     try:
-        with shown as progress:
-            done = graph.run(
-                params=values,
-                scheduler=scheduler,
-                workers=workers,
-                on_error=on_error,
-                progress=progress,
-            )
-    except FlowgraphError as error:
-        if exit_code(error) == FAILED and error.run is not None:
-            click.echo(str(error.run.stages), err=True)
+        done = graph.run(
+            params=values,
+            scheduler=scheduler,
+            workers=workers,
+            on_error=on_error,
+            progress=None if quiet else True,
+        )
+    except (FlowgraphError, KeyboardInterrupt) as error:
+        ended: Run | None = getattr(error, "run", None)
+        if ended is not None and ended.attempts:
+            _tell_run(ended, save)
         raise
-    click.echo(str(done.stages), err=True)
-    click.echo(_shown_value(done, as_json))
+    _tell_run(done, save)
+    _say_value(done, as_json)
     if not done.ok:
-        first, *others = done.errors
-        more = f" (and {len(others)} more)" if others else ""
-        say_error(f"{first}{more}")
-        ctx.exit(FAILED)
+        first = done.errors[0]
+        first.run = done
+        raise first
+
+
+def _tell_run(done: Run, path: str | None) -> None:
+    """The table of a run, which is saved first if that is wanted."""
+    if path is not None:
+        done.save(path)
+    tell(str(done.stages))
+
+
+@cli.command(cls=Command)
+@click.argument("target")
+@scheduler_option
+@workers_option
+@param_option
+@traceback_option
+def check(
+    target: str, *, scheduler: str | None, workers: int | None, params: tuple[str, ...]
+) -> None:
+    """Compile a graph and explain the plan; nothing of it runs.
+
+    With the address of a Dask scheduler its workers are asked, too: whether
+    they can load every stage, have the same versions and the resources that
+    stages ask for.
+    """
+    from flowgraph.check import check as checked  # noqa: PLC0415  imports dask
+    from flowgraph.target import load  # noqa: PLC0415  imports dask
+
+    graph = load(target).graph
+    found = checked(graph, _coerced(graph, params), scheduler, workers)
+    say(found.plan.explain())
+    for line in found.told:
+        say(line)
+    if found.wrong:
+        raise GraphError.cannot_run(graph.name, found.wrong)
 
 
 @cli.command(cls=Command)
@@ -152,7 +194,8 @@ def run(
     "-o",
     "--output",
     metavar="FILE",
-    help="File to write; its suffix sets the format.  [default: named after the target]",
+    help="File to write; its suffix sets the format; - for standard output.  "
+    "[default: named after the target]",
 )
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="[default: svg]")
 @traceback_option
@@ -161,13 +204,15 @@ def visualize(target: str, output: str | None, format_: str | None) -> None:
     from flowgraph.draw.model import drawing_of  # noqa: PLC0415
     from flowgraph.target import load  # noqa: PLC0415  imports dask
 
-    if format_ is None:
-        format_ = "svg" if output is None else format_of(output)
+    if output is None or output == "-":
+        format_ = format_ or "svg"
+    else:
+        format_ = format_of(output) if format_ is None else format_for(output, format_)
     loaded = load(target)
     graph = loaded.graph
     drawn = picture(drawing_of(graph.name, graph.steps, graph.outputs), format_)
-    if output is None and format_ == "text":
-        click.echo(drawn.decode(), nl=not drawn.endswith(b"\n"))
+    if output == "-" or (output is None and format_ == "text"):
+        say(drawn)
         return
     path = output or f"{loaded.stem}.{format_}"
     try:
@@ -175,7 +220,22 @@ def visualize(target: str, output: str | None, format_: str | None) -> None:
             file.write(drawn)
     except OSError as error:
         raise GraphError.cannot_write(path, error) from error
-    click.echo(f"wrote {path}")
+    say(f"wrote {path}")
+
+
+def _say_value(done: Run, in_json: bool) -> None:
+    """Print the value of a run; of one that failed, as much of it as there is."""
+    from flowgraph.printed import as_json, as_text  # noqa: PLC0415
+
+    try:
+        text = as_json(done) if in_json else as_text(done)
+    except FlowgraphError as error:
+        if done.ok:
+            raise
+        if not isinstance(error, (SkippedError, StageError)):
+            say_error(str(error))  # those have their cause among the run's errors, which follow
+        return
+    say(text)
 
 
 def _coerced(graph: Graph, params: Sequence[str]) -> dict[str, Any]:
@@ -195,18 +255,3 @@ def _coerced(graph: Graph, params: Sequence[str]) -> dict[str, Any]:
             except Exception as error:
                 raise TargetError.bad_parameter(name, text, error) from error
     return values
-
-
-def _shown_value(done: Run, as_json: bool) -> str:
-    import json  # noqa: PLC0415
-
-    value = done.value
-    if as_json:
-        try:
-            return json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise FlowgraphError.not_json(error) from error
-    try:
-        return repr(value)
-    except Exception as error:
-        raise FlowgraphError.no_repr(error) from error

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from flowgraph.errors import CompileError, FlowgraphError, GraphError, SchedulerError
+from flowgraph.errors import CompileError, FlowgraphError, GraphError, SchedulerError, StageError
+from flowgraph.errors.wording import said, shown
+from flowgraph.streams import tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,11 +72,20 @@ def end(code: int) -> NoReturn:
                 break
     else:
         sys.exit(code)
-    atexit._run_exitfuncs()
-    with suppress(OSError, ValueError):
+    _run_exit_functions()
+    with suppress(OSError, ValueError, AttributeError):  # it may be closed, or not be there
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
+
+
+def _run_exit_functions() -> None:
+    """What was registered with atexit, such as the end of worker processes.
+
+    Python runs it only after all threads that are no daemons have ended, and has
+    no public way to run it before.
+    """
+    atexit._run_exitfuncs()
 
 
 class Command(click.Command):
@@ -88,10 +99,10 @@ class Command(click.Command):
         except KeyboardInterrupt as error:
             self._end(ctx, error, "interrupted.", INTERRUPTED)
         except FlowgraphError as error:
-            self._end(ctx, error, str(error), exit_code(error))
+            self._end(ctx, error, _in_words(ctx, error), exit_code(error))
         except Exception as error:
             text = (
-                f"flowgraph itself failed: {type(error).__name__}: {error}. "
+                f"flowgraph itself failed: {said(error)}. "
                 "Please report it, with what --traceback shows."
             )
             self._end(ctx, error, text, FAULT)
@@ -100,7 +111,7 @@ class Command(click.Command):
         if ctx.meta.get(_TRACEBACK):
             import traceback  # noqa: PLC0415
 
-            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+            tell("".join(traceback.format_exception(error)), nl=False)
         say_error(text)
         ctx.exit(code)
 
@@ -115,7 +126,42 @@ def exit_code(error: FlowgraphError) -> int:
 
 def say_error(text: str) -> None:
     """One line on standard error."""
-    click.echo("error: " + " ".join(text.split()), err=True)
+    tell("error: " + shown(" ".join(text.split())))
+
+
+def _in_words(ctx: click.Context, error: FlowgraphError) -> str:
+    """An error; of a stage's also where it arose, and how many others there were."""
+    if not isinstance(error, StageError):
+        return str(error)
+    others = 0 if error.run is None else len(error.run.errors) - 1
+    facts = [
+        _line_of(error.__cause__),
+        f"and {others} more" if others > 0 else "",
+        "" if ctx.meta.get(_TRACEBACK) else "see --traceback",
+    ]
+    more = "; ".join(filter(None, facts))
+    return f"{error} ({more})" if more else str(error)
+
+
+def _line_of(error: BaseException | None) -> str:
+    """The innermost line of the user's code that an error went through."""
+    if error is None:
+        return ""
+    import sysconfig  # noqa: PLC0415  only a failure pays for these
+    import traceback  # noqa: PLC0415
+
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    folders = (os.path.dirname(__file__), *map(sysconfig.get_path, kinds))
+    others = ("<", *(f"{folder}{os.sep}" for folder in folders))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith(others):
+            return f"{_short(frame.filename)}, line {frame.lineno}"
+    return ""
+
+
+def _short(file: str) -> str:
+    """A file's name as seen from the current folder, if it is inside."""
+    return file.removeprefix(f"{os.getcwd()}{os.sep}")
 
 
 def _remember_traceback(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Literal
+import weakref
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from flowgraph.backends.alarm import Alarm
 from flowgraph.backends.choice import check_workers, choose
+from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.pipeline import compile_graph
-from flowgraph.compiler.shipping import rebuild_tracebacks
+from flowgraph.compiler.shipping import use_in_driver
 from flowgraph.declare.graph import Declarations
 from flowgraph.declare.node import names_of
-from flowgraph.errors import FlowgraphError, GraphError
+from flowgraph.declare.options import checked_seconds
+from flowgraph.errors import FlowgraphError, GraphError, SchedulerError, StageTimeout
+from flowgraph.results.display import watching
 from flowgraph.results.ledger import Ledger
-from flowgraph.results.run import Run
+from flowgraph.results.run import Kept, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from distributed import Client
+    from networkx import DiGraph
 
+    from flowgraph.backends.protocol import Backend
     from flowgraph.compiler.plan import Plan
     from flowgraph.declare.node import Handle
     from flowgraph.results.progress import Progress
@@ -50,7 +57,8 @@ class Graph(Declarations):
         scheduler: str | Client | None = None,
         workers: int | None = None,
         on_error: Literal["raise", "collect"] = "raise",
-        progress: Callable[[Progress], object] | None = None,
+        progress: Callable[[Progress], object] | bool | None = None,
+        timeout: float | None = None,
     ) -> Run:
         """Compute nodes, and wait for them.
 
@@ -71,9 +79,13 @@ class Graph(Declarations):
         on_error : {"raise", "collect"}
             ``"raise"``: the first final failure stops what has not started.
             ``"collect"``: everything that can run runs.
-        progress : callable, optional
+        progress : callable or bool, optional
             Gets a `Progress` whenever a stage is further; what it raises ends
-            the run.
+            the run.  True: bars per stage on a terminal, a plain line now and
+            then in a log.
+        timeout : float, optional
+            Seconds for the whole run.  A call that hangs is left behind; with
+            ``scheduler="sync"`` it is waited for.
 
         Returns
         -------
@@ -87,35 +99,54 @@ class Graph(Declarations):
         CompileError
             If something cannot travel to another process, before anything runs.
         SchedulerError
-            If a scheduler does not answer.
+            If a scheduler does not answer, or has no workers.
         StageError
             With ``on_error="raise"``: the first final failure.  Its ``run``
             has the targets that were finished.
+        StageTimeout
+            If the run takes longer than ``timeout``; its ``run``, too, has what
+            was finished.
+        KeyboardInterrupt
+            At Ctrl-C: what has not started is not started; its ``run``, too, has
+            what was finished.
+        BaseException
+            Whatever ``progress`` raises; the run ends with it.
         """
         if on_error not in ("raise", "collect"):
             raise GraphError.bad_option("on_error", on_error, "'raise' or 'collect'")
-        if progress is not None and not callable(progress):
-            raise GraphError.bad_option("progress", progress, "a callable")
-        names = self._targets(targets)
+        if not isinstance(progress, (bool, type(None))) and not callable(progress):
+            raise GraphError.bad_option("progress", progress, "True, None or a callable")
+        names, limit = self._targets(targets), checked_seconds("timeout", timeout)
         check_workers(workers)
         if scheduler == "distributed":
             # Mistakes in the graph come out before a cluster is started for it.
-            self._compile(names, params, workers or 1, 1)
-        with choose(scheduler, workers) as backend:
-            plan = self._compile(names, params, backend.workers, backend.finest)
-            rebuild_tracebacks()
+            self._compile(names, params, Shape(workers or 1))
+        with choose(scheduler, workers) as backend, watching(progress) as watcher:
             halts = on_error == "raise"
-            ledger = Ledger(plan, halts=halts, progress=progress)
+            plan = self._compile(names, params, Shape(backend.workers, backend.finest, halts))
+            ledger = Ledger(plan, backend.workers, halts=halts, progress=watcher)
             try:
-                backend.run(
-                    plan, ledger.take, threading.Event(), halts=halts, live=progress is not None
-                )
-            except FlowgraphError as error:
+                self._carry_out(backend, plan, ledger, limit)
+            except (FlowgraphError, KeyboardInterrupt) as error:
                 ledger.close()
-                error.run = Run(ledger, backend.workers)
+                error.run = self._run_of(ledger)  # type: ignore[union-attr]
                 raise
             ledger.close()
-            return Run(ledger, backend.workers)
+            return self._run_of(ledger)
+
+    def _carry_out(self, backend: Backend, plan: Plan, ledger: Ledger, limit: float | None) -> None:
+        """Run a plan, within so many seconds."""
+        if limit is None:
+            backend.run(plan, ledger.take, threading.Event(), halts=ledger.halts)
+            return
+        alarm = Alarm()
+        with alarm.after(limit) as rang:
+            try:
+                backend.run(plan, ledger.take, alarm, halts=ledger.halts)
+            except SchedulerError:
+                if not rang():
+                    raise
+                raise StageTimeout(self.name, limit, "the run of graph") from None
 
     def compile(
         self,
@@ -153,18 +184,75 @@ class Graph(Declarations):
         ([1, 4, 9],)
         """
         check_workers(workers)
-        return self._compile(self._targets(targets), params, workers or os.cpu_count() or 1, 32)
+        shape = Shape(workers or os.cpu_count() or 1)
+        return self._compile(self._targets(targets), params, shape)
+
+    def to_networkx(self) -> DiGraph[str]:
+        """A `networkx.DiGraph` of the nodes' names.
+
+        Returns
+        -------
+        networkx.DiGraph
+            Each node has the attributes ``stage`` (the callable; None if it
+            has none), ``kind`` (such as task, map or reduce) and ``options``
+            (those given to its stage).  An edge that is only an order has the
+            attribute ``after``.
+
+        Examples
+        --------
+        >>> g = Graph("lengths")
+        >>> longest = g.items(["a", "bc"]).map(len).reduce(max)
+        >>> list(g.to_networkx().edges)
+        [('items', 'len'), ('len', 'max')]
+        """
+        from flowgraph.exchange import digraph_of  # noqa: PLC0415  imports networkx
+
+        return cast("DiGraph[str]", digraph_of(self))
+
+    @classmethod
+    def from_networkx(cls, digraph: DiGraph[Any], name: str | None = None) -> Graph:
+        """A graph with a task for each node of a directed graph.
+
+        Parameters
+        ----------
+        digraph : networkx.DiGraph
+            The attribute ``stage`` of each node is a callable that gets its
+            predecessors' values, in the order in which their edges were added.
+            An edge with a true attribute ``after`` gives only an order.
+        name : str, optional
+            Name of the graph; default that of ``digraph``.
+
+        Raises
+        ------
+        GraphError
+            If it is not directed, has a cycle, or a node has no callable.
+
+        Examples
+        --------
+        >>> import networkx
+        >>> digraph = networkx.DiGraph(name="sum")
+        >>> digraph.add_node("a", stage=lambda: 1)
+        >>> digraph.add_node("b", stage=lambda: 2)
+        >>> digraph.add_node("a+b", stage=lambda a, b: a + b)
+        >>> digraph.add_edges_from([("a", "a+b"), ("b", "a+b")])
+        >>> Graph.from_networkx(digraph).run().value
+        3
+        """
+        from flowgraph.exchange import add_digraph  # noqa: PLC0415  imports networkx
+
+        graph = cls(name or getattr(digraph, "name", None) or "graph")
+        add_digraph(graph, digraph)
+        return graph
+
+    def _run_of(self, ledger: Ledger) -> Run:
+        kept = Kept(weakref.ref(self), ledger.plan.targets, ledger.outcomes)
+        return Run(ledger.account, kept)
 
     def _targets(self, targets: tuple[Handle, ...]) -> tuple[str, ...]:
         return names_of(self, targets) if targets else self.outputs
 
     def _compile(
-        self,
-        targets: tuple[str, ...],
-        params: Mapping[str, Any] | None,
-        workers: int,
-        finest: int,
+        self, targets: tuple[str, ...], params: Mapping[str, Any] | None, shape: Shape
     ) -> Plan:
-        return compile_graph(
-            self.name, self.steps, targets, params or {}, workers=workers, finest=finest
-        )
+        use_in_driver()
+        return compile_graph(self.name, self.steps, targets, params or {}, shape)

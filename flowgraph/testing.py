@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import reduce
-from itertools import chain
+from inspect import isgeneratorfunction
+from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
-from flowgraph.compiler.dag import Constant, Gathered
 from flowgraph.compiler.freeze import bind, check_names, freeze
 from flowgraph.compiler.prune import prune
+from flowgraph.compiler.steps import Combine, Constant, Gathered, Whole
 from flowgraph.compiler.validate import validate
 from flowgraph.declare.node import names_of
-from flowgraph.declare.steps import MISSING, Call, Collect, Count, Each, Fold, Pack, Source
-from flowgraph.errors import StageError
+from flowgraph.declare.steps import (
+    MISSING,
+    Batch,
+    Call,
+    Collect,
+    Concat,
+    Count,
+    Each,
+    Fold,
+    Keyed,
+    Number,
+    Pack,
+    Product,
+    Source,
+    Take,
+    Zip,
+)
+from flowgraph.errors import SkippedError, StageError
+from flowgraph.errors.stage import nothing_to_reduce
 from flowgraph.runtime.call import fill
+from flowgraph.runtime.loop import run_alone
 from flowgraph.runtime.scope import here
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from flowgraph.compiler.dag import Dag
     from flowgraph.declare.graph import Declarations
     from flowgraph.declare.node import Handle
+    from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
 __all__ = ["run_plain"]
@@ -56,6 +77,10 @@ def run_plain(
         For wrong use, before anything runs.
     StageError
         If there is nothing to reduce, and no initial value.
+    SkippedError
+        If a condition is false that the target needs to be true.
+    BaseException
+        Whatever a function of the graph raises, as it was raised.
 
     Examples
     --------
@@ -70,12 +95,14 @@ def run_plain(
     check_names(dag, params or {})
     dag = bind(prune(validate(dag)), params or {})
     values = values_of(dag)
-    wanted = tuple(values[name] for name in dag.targets)
+    wanted = tuple(_given(values, name) for name in dag.targets)
     return wanted[0] if len(wanted) == 1 else wanted
 
 
 def values_of(dag: Dag) -> dict[str, Any]:
     """Compute every step of a graph before it is fused: a collection gives the list of its items.
+
+    What a false condition leaves out, and all that needs it, has a stand-in.
 
     Parameters
     ----------
@@ -84,30 +111,93 @@ def values_of(dag: Dag) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for step in dag.steps:
-        values[step.name] = _value(step, [values[need] for need in step.needs])
+        inputs = [values[need] for need in step.needs]
+        skipped = [value for value in inputs if isinstance(value, _Skipped)]
+        values[step.name] = skipped[0] if skipped else _value(step, inputs)
     return values
 
 
-def _value(step: Step, inputs: list[Any]) -> Any:
+@dataclass(frozen=True)
+class _Skipped:
+    """Stands for a value that is not computed."""
+
+    because: str
+
+
+def _given(values: Mapping[str, Any], name: str) -> Any:
+    value = values[name]
+    if isinstance(value, _Skipped):
+        raise SkippedError(name, value.because, failed=False)
+    return value
+
+
+def _value(step: Step, inputs: list[Any]) -> Any:  # noqa: PLR0911  one line for each kind of step
     match step:
         case Constant():
             return step.value
         case Source():
             return list(inputs[0] if step.items is None else step.items)
         case Call():
-            args, kwargs = _arguments(step, inputs)
-            return _listed(step.stage.function(*args, **kwargs))
+            return _call(step, inputs)
         case Each():
             return _each(step, inputs)
         case Fold():
             return _fold(step, inputs)
+        case Keyed():
+            return _keyed(step, inputs[0])
+        case Combine() | Whole():
+            return _value(step.of, inputs)
         case Pack():
             return fill(step.template, inputs)
+        case Collect(as_dict=True):
+            return dict(inputs[0])
         case Collect() | Gathered():
             return list(inputs[0])
         case Count():
             return len(inputs[0])
+        case Number():
+            return list(enumerate(inputs[0]))
+        case Zip():
+            return list(zip(*inputs, strict=True))
+        case Concat():
+            return list(chain(*inputs))
+        case Product():
+            return list(product(*inputs))
+        case Batch(size=size):
+            return [inputs[0][begin : begin + size] for begin in range(0, len(inputs[0]), size)]
+        case Take(count=count):
+            return inputs[0][:count]
     raise NotImplementedError(f"{type(step).__name__} '{step.name}'")
+
+
+def _call(step: Call, inputs: list[Any]) -> Any:
+    stage = step.stage
+    if step.condition is not MISSING and not fill(step.condition, inputs):
+        if step.otherwise is None:
+            return _Skipped(step.name)
+        stage = step.otherwise
+    args, kwargs = _arguments(step, inputs)
+    return _listed(_plain(stage)(*args, **kwargs))
+
+
+def _keyed(step: Keyed, items: list[Any]) -> list[tuple[Any, Any]]:
+    groups: dict[Any, list[Any]] = {}
+    for item in items:
+        groups.setdefault(step.key.function(item), []).append(item)
+    if step.op is None:
+        return list(groups.items())
+    op, value = _plain(step.op), None if step.value is None else step.value.function
+    return [
+        (key, reduce(op, group if value is None else map(value, group)))
+        for key, group in groups.items()
+    ]
+
+
+def _plain(stage: Stage[..., Any]) -> Callable[..., Any]:
+    """A stage as a function that gives a value, also if it must be awaited."""
+    if not stage.is_coroutine:
+        return stage.function
+    return lambda *args, **kwargs: run_alone(stage.function(*args, **kwargs))
 
 
 def _arguments(step: Call | Each, inputs: list[Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -116,17 +206,21 @@ def _arguments(step: Call | Each, inputs: list[Any]) -> tuple[list[Any], dict[st
 
 
 def _each(step: Each, inputs: list[Any]) -> list[Any]:
-    items, function = inputs[0], step.stage.function
+    items, function = inputs[0], _plain(step.stage)
     args, kwargs = _arguments(step, inputs)
     match step.op:
         case "map":
-            return [_listed(function(item, *args, **kwargs)) for item in items]
+            made = [function(item, *args, **kwargs) for item in items]
+            return list(map(list, made)) if isgeneratorfunction(function) else made
         case "starmap":
-            return [_listed(function(*item, *args, **kwargs)) for item in items]
+            made = [function(*item, *args, **kwargs) for item in items]
+            return list(map(list, made)) if isgeneratorfunction(function) else made
         case "filter":
             return [item for item in items if function(item, *args, **kwargs)]
         case "flat_map":
             return list(chain.from_iterable(function(item, *args, **kwargs) for item in items))
+        case "values":
+            return [(key, _listed(function(value, *args, **kwargs))) for key, value in items]
     raise NotImplementedError(step.op)
 
 
@@ -134,9 +228,8 @@ def _fold(step: Fold, inputs: list[Any]) -> Any:
     first = [] if step.initial is MISSING else [fill(step.initial, inputs)]
     values = [*first, *inputs[0]]
     if not values:
-        error = ValueError("there is nothing to reduce, and no initial value was given")
-        raise StageError(step.stage.name, None, 1, here(), [error])
-    return reduce(step.stage.function, values)
+        raise StageError(step.stage.name, None, 1, here(), [nothing_to_reduce(step.name)])
+    return reduce(_plain(step.stage), values)
 
 
 def _listed(value: Any) -> Any:

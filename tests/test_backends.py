@@ -19,11 +19,14 @@ from flowgraph import (
     FlowgraphError,
     Graph,
     Retry,
+    SchedulerError,
     SkippedError,
     StageError,
     StageTimeout,
     stage,
 )
+from flowgraph.compiler import shipping
+from flowgraph.testing import run_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +156,29 @@ def test_an_iterator_becomes_a_list(backend):
     g = Graph("iterators")
     run = backend.run(g, g.task(lambda: (x * x for x in range(3))), g.task(iter, [1, 2]))
     assert run.value == ([0, 1, 4], [1, 2])
+
+
+def test_what_a_generator_function_gives_to_a_map_becomes_a_list(backend):
+    def upto(n, *more):
+        yield from range(n)
+        yield from more
+
+    g = Graph("iterators")
+    mapped = g.items([1, 2]).map(upto, 7)
+    pairs = g.items([(1, 5), (0,)])
+    targets = (mapped, pairs.starmap(upto), pairs.starmap(upto, 7))
+    expected = ([[0, 7], [0, 1, 7]], [[0, 5], []], [[0, 5, 7], [7]])
+    assert backend.run(g, *targets).value == expected
+    assert run_plain(g, *targets) == expected
+
+
+def test_other_iterators_of_a_map_are_left_alone_as_by_run_plain():
+    g = Graph("iterators")
+    mapped = g.items([[1], [2]]).map(iter)
+    unpacked = mapped.map(next)
+    assert g.run(mapped, scheduler="sync").value[0].__next__() == 1
+    assert run_plain(g, mapped)[0].__next__() == 1
+    assert g.run(unpacked, scheduler="sync").value == run_plain(g, unpacked) == [1, 2]
 
 
 # Size and shape
@@ -378,6 +404,8 @@ def test_the_first_failure_ends_the_run(backend):
 
 
 def test_nothing_new_starts_after_the_first_failure(backend, tmp_path):
+    """What runs ends at once; on a cluster, which nobody can tell, with its partition."""
+
     def count_then_fail(k):
         if k == 0:
             raise ValueError("first")
@@ -390,8 +418,20 @@ def test_nothing_new_starts_after_the_first_failure(backend, tmp_path):
     stats = caught.value.run.stats
     assert stats.total == 5_000
     assert stats.cancelled > 0
-    made = tmp_path / "attempts-all"
-    assert not made.exists() or made.stat().st_size < 3_000
+    partition = 625  # the first ones, of 5000 items for two workers
+    most = 2 * partition if backend.name == "distributed" else partition // 2
+    assert size_at_rest(tmp_path / "attempts-all") <= most
+
+
+def size_at_rest(path: Path) -> int:
+    """Size of a file to which calls of 2 ms add, when none has for a long time."""
+    size, since = -1, time.monotonic()
+    while time.monotonic() - since < 0.3:
+        found = path.stat().st_size if path.exists() else 0
+        if found != size:
+            size, since = found, time.monotonic()
+        time.sleep(0.01)
+    return size
 
 
 def test_what_comes_after_a_failed_task_is_not_run(backend, tmp_path):
@@ -450,7 +490,8 @@ def test_collect_keeps_order_and_length(backend):
     }
     assert sorted(str(error.index) for error in run.errors) == ["1", "3", "4", "5"]
     stats = run.stats
-    assert stats.total == stats.completed + stats.failed + stats.skipped
+    # Stages that take 8 items (items, later twice, kept, spread), one and two calls.
+    assert stats.total == 5 * 8 + 1 + 2
     # Item 3 skips four later stages, item 5 two.
     assert (stats.failed, stats.skipped, stats.cancelled) == (4, 6, 0)
 
@@ -652,6 +693,20 @@ def test_progress_that_raises_ends_the_run(backend):
 # Numbers
 
 
+def test_attempts_are_counted_not_guessed(backend, tmp_path):
+    def fails_once(k):
+        if attempts_at(tmp_path, k) == 1:
+            raise OSError
+        return k
+
+    g = Graph("attempts")
+    items = g.items(range(5)).map(stage(fails_once, retry=Retry(1, delays=[0])))
+    run = backend.run(g, items, g.task(abs, -1))
+    assert [(row.stage, row.attempts) for row in run.stages] == [("fails_once", 10), ("abs", 1)]
+    assert run.stages[0].mean == run.stages[0].total_time / 10
+    assert run.stats.mean_time == run.stats.total_time / 11
+
+
 def test_every_record_names_its_stage_item_and_worker(backend):
     g = Graph("records")
     items = g.items(range(6)).map(sleeps_a_little)
@@ -694,3 +749,57 @@ def test_all_errors_of_a_run_have_one_root(backend):
     g = Graph("root")
     with pytest.raises(FlowgraphError):
         backend.run(g, g.task(fails_at, 1, 1))
+
+
+class Ticket:
+    """Arrives as something that cannot be pickled again."""
+
+    def __reduce__(self):
+        return threading.Lock, ()
+
+
+def tickets():
+    return [Ticket(), 1]
+
+
+def test_what_the_driver_cannot_send_to_a_process_is_a_failure():
+    """The list that a stage gave is cut in the driver; each slice is reported by its task."""
+    g = Graph("tickets")
+    kept = g.items(g.task(tickets)).map(str)
+    run = g.run(kept, scheduler="processes", workers=2, on_error="collect")
+    assert [error.index for error in run.errors] == [0]
+    with pytest.raises(StageError, match="item 0"):
+        g.run(kept, scheduler="processes", workers=2)
+
+
+def numbers_for_all():
+    return list(range(1000))
+
+
+def test_what_stays_in_the_driver_is_not_pickled(monkeypatch):
+    """Work that calls no stage is done there: a list, its slices aside, goes nowhere."""
+    pickled = []
+
+    def dump(value, /, protocol=None, buffer_callback=None):
+        pickled.append(type(value).__name__)
+        return shipping.dumps(value, protocol, buffer_callback)
+
+    g = Graph("list")
+    kept = g.items(g.task(numbers_for_all)).map(abs).collect()
+    monkeypatch.setattr("flowgraph.runtime.pickling._dump", dump)
+    monkeypatch.setattr("flowgraph.runtime.pickling.use", lambda _: None)
+    assert g.run(kept, scheduler="processes", workers=2).value == list(range(1000))
+    assert set(pickled) == {"Partition"}
+
+
+@pytest.mark.parametrize("on_error", ["raise", "collect"])
+def test_a_run_for_which_no_process_can_be_started_blames_no_stage(monkeypatch, on_error):
+    def refuse(files):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("flowgraph.backends.process._start", refuse)
+    g = Graph("none")
+    node = g.task(abs, -1)
+    with pytest.raises(SchedulerError, match="could not be started"):
+        # A size that no other test has warmed up.
+        g.run(node, scheduler="processes", workers=7, on_error=on_error)

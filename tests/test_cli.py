@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -120,7 +121,7 @@ def test_a_log_gets_a_line_now_and_then(command, write, monkeypatch):
 
 def test_a_terminal_gets_bars(command, write, monkeypatch):
     write(PIPELINE)
-    monkeypatch.setattr(cli_module.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     code, out, err = command("run", "pipeline.py", "--param", "n=100", "--on-error", "collect")
     assert (code, out) == (1, "9702\n")
     assert "double" in err
@@ -178,7 +179,8 @@ def test_a_failure_is_one_line_after_the_table_of_what_ran(command, write):
     assert (code, out) == (1, "")
     *table, error = err.splitlines()
     assert error == (
-        "error: stage 'double' failed on item 99 after 1 attempt: ValueError('no 99,\\nplease')"
+        "error: stage 'double' failed on item 99 after 1 attempt: ValueError('no 99,\\nplease') "
+        "(pipeline.py, line 6; see --traceback)"
     )
     assert table[0].startswith("stage ")
     assert table[1].split()[:3] == ["range", "1", "1"]
@@ -213,6 +215,103 @@ def test_collect_of_a_failed_target_has_no_value(command, write):
     assert err.splitlines()[-1].startswith("error: stage 'int' failed after 1 attempt: ValueError")
 
 
+def test_a_failed_value_has_its_error_in_the_json(command, write):
+    write(
+        PIPELINE.replace(
+            "    g.task(sum, g.items(g.task(range, n)).map(double))",
+            """
+    items = g.items([1, 99]).map(double)
+    bad = g.task(double, 99, name="bad")
+    g.output(items, bad, g.task(abs, bad, name="after"))
+    """,
+        )
+    )
+    code, out, err = command("run", "pipeline.py", "--json", "--quiet", "--on-error", "collect")
+    assert code == 1
+    (good, item), bad, after = json.loads(out)
+    text = "failed{} after 1 attempt: ValueError('no 99,\\nplease')"
+    assert (good, item) == (2, {"error": "stage 'double' " + text.format(" on item 1")})
+    assert bad == {"error": "stage 'double' " + text.format("")}
+    assert after["error"].startswith("node 'after' was skipped because 'bad' failed.")
+    line = err.splitlines()[-1]
+    assert line.startswith("error: stage 'double' failed")
+    assert line.endswith("(pipeline.py, line 6; and 1 more; see --traceback)")
+
+
+def test_a_value_that_was_not_made_is_an_error_in_the_json(command, write):
+    write("from flowgraph import Graph\ng = Graph()\ng.task(abs, g.task(int, 'x'))\n")
+    args = ["--json", "--quiet", "--on-error", "collect"]
+    code, out, err = command("run", "pipeline.py", *args)
+    assert code == 1
+    assert json.loads(out)["error"].startswith("node 'abs' was skipped")
+    assert err.splitlines()[-1].startswith("error: stage 'int' failed after 1 attempt: ValueError")
+
+
+def test_without_json_the_reason_is_shown_and_not_the_skip(command, write):
+    write("from flowgraph import Graph\ng = Graph()\ng.task(abs, g.task(int, 'x'))\n")
+    code, out, err = command("run", "pipeline.py", "--quiet", "--on-error", "collect")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].startswith("error: stage 'int' failed after 1 attempt: ValueError")
+    assert "skipped because" not in err
+
+
+def test_a_failed_run_whose_rest_is_no_json_tells_both(command, write):
+    write("from flowgraph import Graph\ng = Graph()\ng.task(set)\ng.task(int, 'x')\n")
+    args = ["--json", "--quiet", "--on-error", "collect"]
+    code, out, err = command("run", "pipeline.py", *args)
+    assert (code, out) == (1, "")
+    one, two = err.splitlines()[-2:]
+    assert one.startswith("error: the value cannot be written as JSON: Object of type set")
+    assert two.startswith("error: stage 'int' failed")
+
+
+def test_collect_with_traceback_shows_the_rest(command, write):
+    write(PIPELINE)
+    args = ["--param", "n=100", "--on-error", "collect", "--traceback"]
+    code, _, err = command("run", "pipeline.py", *args)
+    assert code == 1
+    assert 'raise ValueError("no 99,\\nplease")' in err
+    assert err.splitlines()[-1].endswith("please') (pipeline.py, line 6)")
+
+
+def test_the_place_of_an_error_is_the_users_innermost_line(command, write):
+    write("import json\ndef parse(text):\n    return json.loads(text)\n", "parser_of_mine.py")
+    write(
+        """
+        from flowgraph import Graph
+        import parser_of_mine
+
+        def load(text):
+            return parser_of_mine.parse(text)
+
+        g = Graph()
+        g.task(load, "{")
+        """
+    )
+    for scheduler in ("sync", "processes"):
+        args = ["--quiet", "--scheduler", scheduler, "--workers", "1"]
+        code, _, err = command("run", "pipeline.py", *args)
+        assert code == 1
+        assert err.splitlines()[-1].endswith("(parser_of_mine.py, line 3; see --traceback)")
+
+
+def test_names_with_line_breaks_and_colours_stay_on_their_line(command, write):
+    write(
+        """
+        from flowgraph import Graph, stage
+        g = Graph()
+        g.task(stage(abs, name="a\\nb\\x1b[31m"), "x")
+        """
+    )
+    code, _, err = command("run", "pipeline.py")
+    assert code == 1
+    progress, _, row, error = err.splitlines()
+    assert progress.startswith("a\\nb\\x1b[31m 1/1")
+    assert row.startswith("a\\nb\\x1b[31m  ")
+    assert error.startswith("error: stage 'a\\nb\\x1b[31m' failed")
+    assert "\x1b" not in err
+
+
 def test_parameters_without_a_type_are_text(command, write):
     write(
         """
@@ -237,8 +336,14 @@ def test_parameters_without_a_type_are_text(command, write):
                 "ValueError: invalid literal for int() with base 10: 'three'"
             ),
         ),
-        (["--param", "m=3"], "graph 'numbers' has no parameter 'm'; its parameters are 'n'."),
-        (["--workers", "0"], "workers=0 is not possible: it takes an int of at least 1."),
+        (["--param", "m=3"], "graph 'numbers' has no parameter 'm'; it has parameter 'n'."),
+        (
+            ["--workers", "0"],
+            (
+                "Invalid value for '--workers': 0 is not possible: it takes at least 1. "
+                "See flowgraph run --help."
+            ),
+        ),
         (
             ["--workers", "two"],
             (
@@ -529,6 +634,37 @@ def test_visualize_with_a_suffix_that_is_no_format(command, write):
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("draw")
+@pytest.mark.parametrize(
+    ("file", "format_"), [("x.svg", "png"), ("x.dot", "text"), ("x.txt", "svg"), ("x.PNG", "svg")]
+)
+def test_visualize_with_a_suffix_that_contradicts_the_format(
+    command, write, tmp_path, file, format_
+):
+    write(PIPELINE)
+    assert command("visualize", "pipeline.py", "-o", file, "--format", format_) == (
+        2,
+        "",
+        (
+            f"error: the suffix of '{file}' does not fit the format {format_}. "
+            "Give the file another suffix, or leave the format out: the suffix sets it.\n"
+        ),
+    )
+    assert not (tmp_path / file).exists()
+
+
+@pytest.mark.usefixtures("draw")
+def test_visualize_to_standard_output(command, write, tmp_path):
+    write(PIPELINE)
+    code, out, err = command("visualize", "pipeline.py", "-o", "-")
+    assert (code, err) == (0, "")
+    assert "<svg" in out
+    code, out, err = command("visualize", "pipeline.py", "-o", "-", "--format", "dot")
+    assert (code, err) == (0, "")
+    assert out.startswith("digraph")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipeline.py"]
+
+
 # As a process
 
 
@@ -558,6 +694,43 @@ def test_exit_codes(shell, write, args, code):
     assert shell("-m", "flowgraph", "run", "pipeline.py", *args).returncode == code
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    ("command", "code"), [("run pipeline.py", 1), ("visualize pipeline.py --format text", 1)]
+)
+def test_a_full_disk_is_one_line(shell, write, command, code):
+    write(PIPELINE)
+    done = sh(shell, f"{command} >/dev/full")
+    assert done.returncode == code
+    assert done.stderr.splitlines()[-1] == (
+        "error: standard output cannot be written: No space left on device"
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("scheduler", ["threads", "processes"])
+def test_nobody_to_tell_is_no_failure(shell, write, where, scheduler):
+    write(PIPELINE)
+    done = sh(shell, f"run pipeline.py --workers 1 --scheduler {scheduler} {where}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "6\n", "")
+
+
+def test_a_closed_standard_output_is_one_line(shell, write):
+    write(PIPELINE)
+    done = sh(shell, "run pipeline.py >&-")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: standard output cannot be written: it is closed"
+
+
+def sh(shell, command):
+    """A command line with redirections."""
+    line = f"{shlex.quote(sys.executable)} -m flowgraph {command}"
+    script = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1], shell=True))"
+    return shell("-c", script, line)
+
+
 @pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
 def test_ctrl_c_is_130_and_does_not_wait(write, tmp_path, scheduler):
     write(
@@ -565,12 +738,17 @@ def test_ctrl_c_is_130_and_does_not_wait(write, tmp_path, scheduler):
         import pathlib, time
         from flowgraph import Graph
 
-        def long(folder):
+        def quick():
+            return 1
+
+        def long(folder, one):
             pathlib.Path(folder, "started").touch()
             time.sleep(300)
 
         g = Graph()
-        g.task(long, g.param("folder"))
+        one = g.task(quick)
+        g.task(str, one)
+        g.task(long, g.param("folder"), one)
         """
     )
     args = ["--scheduler", scheduler, "--workers", "1", "--param", f"folder={tmp_path}"]
@@ -590,17 +768,23 @@ def test_ctrl_c_is_130_and_does_not_wait(write, tmp_path, scheduler):
         finally:
             process.kill()
     assert process.returncode == 130
-    assert (out, err.splitlines()[-1]) == ("", "error: interrupted.")
+    *_, head, quick, text, long, error = err.splitlines()
+    assert (out, error) == ("", "error: interrupted.")
+    assert head.split()[:3] == ["stage", "total", "completed"]
+    assert quick.split()[:3] == ["quick", "1", "1"]
+    assert text.split()[0] == "str"
+    assert long.split()[:3] == ["long", "1", "0"]
     assert "Traceback" not in err
 
 
 def test_a_failure_does_not_wait_for_other_stages(shell, write):
     write(
         """
-        import threading, time
+        import atexit, threading, time
         from flowgraph import Graph
 
         running = threading.Event()
+        atexit.register(print, "exit functions run")
 
         def long():
             running.set()
@@ -618,6 +802,7 @@ def test_a_failure_does_not_wait_for_other_stages(shell, write):
     done = shell("-m", "flowgraph", "run", "pipeline.py", "--workers", "2")
     assert done.returncode == 1
     assert "error: stage 'fail' failed" in done.stderr
+    assert done.stdout == "exit functions run\n"
 
 
 def test_a_scheduler_that_does_not_answer(shell, write):
@@ -787,7 +972,8 @@ def test_exceptions_travel_back_as_their_own_class(travels):
     done = travels("boxes")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == (
-        "error: stage 'refuse' failed on item 2 after 1 attempt: Refused('not 2')"
+        "error: stage 'refuse' failed on item 2 after 1 attempt: Refused('not 2') "
+        "(traveller.py, line 22; see --traceback)"
     )
 
 

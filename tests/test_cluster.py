@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import dask
 import distributed
 import pytest
 
 from flowgraph import Graph, SchedulerError, SkippedError, StageError
+from flowgraph.backends import connect
+from flowgraph.runtime import worker
+from flowgraph.runtime.report import read_bundles
+from flowgraph.runtime.worker import TOPIC
 
 
 def deadly(x):
@@ -40,8 +45,8 @@ def test_an_item_that_kills_its_worker_is_a_failure_and_the_rest_is_there(own_cl
     assert run[harmless] == [100, 101, 102]
     assert [error.stage for error in run.errors] == ["deadly"]
     assert isinstance(run.errors[0].__cause__, distributed.KilledWorker)
-    with pytest.raises(StageError):
-        run[items]
+    assert [k for k in range(6) if run[items][k] != k] == [3]
+    assert isinstance(run[items][3], StageError)
 
 
 @pytest.mark.parametrize("workers", [None, 2])
@@ -75,3 +80,183 @@ def test_a_skipped_target_of_a_plan_is_named():
     with pytest.raises(SkippedError) as caught:
         dask.get(plan.dask, plan.keys)
     assert (caught.value.node, caught.value.because) == ("reader", "max")
+
+
+# Reports
+
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def second(a, b):
+    return b
+
+
+def test_what_was_done_before_a_worker_died_is_told(own_client):
+    """Records go ahead of the values: a later task takes none of them with it."""
+    own_client.cluster.scheduler.allowed_failures = 0
+    g = Graph("late")
+    a, b = (g.task(abs, -k, name=f"before-{k}") for k in range(2))
+    run = g.run(g.task(die, a, b), scheduler=own_client, on_error="collect")
+    assert [(row.stage, row.completed, row.failed) for row in run.stages] == [
+        ("abs", 2, 0),
+        ("die", 0, 1),
+    ]
+
+
+def ladder(depth):
+    """Two rungs that cross: no two of its tasks can be fused."""
+    g = Graph("ladder")
+    a, b = g.task(int, 1, name="x"), g.task(int, 2, name="y")
+    for _ in range(depth):
+        a, b = b, g.task(second, a, b)
+    return g, b
+
+
+def test_each_task_reports_for_itself_and_once(client):
+    """What a run reports grows with its tasks, not with the square of their depth."""
+    g, last = ladder(100)
+    run = g.run(last, scheduler=client)
+    assert run.stats.completed == 102
+    tasks = run._account.tasks
+    token = tasks[0].key[0].rsplit("-", 1)[1]
+    said = [event["bundle"] for _, event in client.get_events(TOPIC) if event["run"] == token]
+    assert sum(map(len, said)) < 300 * len(tasks)
+    numbers = [bundle.task for packed in said for bundle in read_bundles(packed)]
+    assert sorted(numbers) == list(range(len(tasks)))
+
+
+def test_runs_at_the_same_time_hear_their_own_reports_only(client):
+    """One topic for all runs: the scheduler keeps it for ever, and its last events."""
+    told = {}
+
+    def run(number):
+        g = Graph(f"run-{number}")
+        items = g.items(range(20 + number)).map(abs)
+        told[number] = g.run(items, scheduler=client, progress=lambda _: None)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert {n: each.stats.completed for n, each in told.items()} == {n: 20 + n for n in range(4)}
+    assert [topic for topic in client.get_events() if topic.startswith("flowgraph")] == [TOPIC]
+
+
+def test_a_worker_loads_neither_the_compiler_nor_what_users_declare_with(own_client):
+    g = Graph("small")
+    g.run(g.items(range(4)).map(abs), scheduler=own_client)
+    loaded = own_client.run(eval, "sorted(__import__('sys').modules)")
+    for names in loaded.values():
+        assert "flowgraph.runtime.work" in names
+        heavy = ("flowgraph.compiler", "flowgraph.declare", "flowgraph.backends")
+        assert [name for name in names if name.startswith(heavy)] == []
+
+
+# Starting
+
+
+def test_a_cluster_whose_start_fails_is_closed(monkeypatch):
+    class Cluster:
+        closed = 0
+
+        def __init__(self, **_):
+            pass
+
+        def close(self):
+            Cluster.closed += 1
+
+    def refuse(*_, **__):
+        raise OSError("no socket left")
+
+    monkeypatch.setattr(distributed, "LocalCluster", Cluster)
+    monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(OSError, match="no socket left"):
+        connect.local_cluster(2)
+    assert Cluster.closed == 1
+
+
+# Values that cannot travel
+
+
+def slow_lock():
+    time.sleep(0.3)
+    return threading.Lock()
+
+
+def both(a, b):
+    return "never"
+
+
+@pytest.mark.parametrize("on_error", ["raise", "collect"])
+def test_a_value_that_is_lost_on_the_way_to_another_worker_is_a_failure(client, on_error):
+    """It is found when Dask moves it, after its task has reported: its reader reports it."""
+    g = Graph("locks")
+    a, b = g.task(slow_lock, name="a"), g.task(slow_lock, name="b")
+    readers = [g.task(both, a, b), g.task(both, b, a)]
+    if on_error == "raise":
+        with pytest.raises(StageError, match="slow_lock"):
+            g.run(*readers, scheduler=client)
+        return
+    run = g.run(*readers, scheduler=client, on_error="collect")
+    assert not run.ok
+    assert {error.stage for error in run.errors} == {"slow_lock"}
+    row = run.stages[0]
+    assert row.failed == len(run.errors)
+    assert row.completed == 2 - row.failed
+    with pytest.raises(SkippedError):
+        run.value
+
+
+# The end of a run
+
+
+def crawl(x, log):
+    with open(log, "a") as file:
+        file.write("x")
+    time.sleep(1)
+    return x
+
+
+def fail_after(log):
+    while not os.path.exists(log):
+        time.sleep(0.01)
+    raise ValueError("boom")
+
+
+def test_a_task_that_runs_stops_when_its_run_has_failed(client, tmp_path):
+    """It asks Dask's worker, between items: a partition here would take 20 s."""
+    log = str(tmp_path / "log")
+    g = Graph("stop")
+    slow = g.items(range(160)).map(crawl, log)
+    with pytest.raises(StageError, match="boom"):
+        g.run(slow, g.task(fail_after, log), scheduler=client)
+    while any(client.run(lambda dask_worker: len(dask_worker.active_threads)).values()):
+        time.sleep(0.05)
+    assert os.path.getsize(log) < 20
+
+
+def test_a_task_that_dask_wants_after_all_is_made_anew(monkeypatch):
+    """What a stopped task gives must not be taken for its result."""
+    asked = []
+
+    def is_set(self):
+        asked.append(self._key)
+        return len(asked) <= 2
+
+    monkeypatch.setattr(worker._Unwanted, "is_set", is_set)
+    with (
+        distributed.LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=":0",
+            silence_logs=50,
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        g = Graph("again")
+        assert g.run(g.items(range(3)).map(abs), scheduler=client).value == [0, 1, 2]
+    assert asked[0] in asked[2:]

@@ -472,7 +472,7 @@ def test_output_replaces_the_targets(g):
     a, b = g.task(load, 1), g.items([1])
     g.output(a)
     g.output(b, a, b)
-    assert g.outputs == ("items", "load")
+    assert g.outputs == ("items", "load", "items")  # what a run gives has as many values
 
 
 # Size
@@ -505,3 +505,42 @@ def test_declaring_is_quick(g):
     for _ in range(10_000):
         g.task(operator.add, a, b)
     assert time.process_time() - begun < 0.5
+
+
+# What a stage is called
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "processes"])
+def test_a_lambda_takes_the_name_of_its_node(scheduler):
+    g = Graph("lambdas")
+    same = lambda x: x  # noqa: E731
+    once = g.items([1, 2]).map(same, name="once")
+    again = once.filter(same, name="again")
+    part = again.map(functools.partial(lambda a, b: a + b, 1), name="part")
+    total = part.reduce(lambda a, b: a + b, name="total")
+    bad = g.task(lambda x: 1 / 0, total, name="bad")
+    both = g.fork_join({"low": lambda: 1, "high": (lambda x: x, bad)}, join=lambda low, high: low)
+    seen = set()
+    run = g.run(
+        both,
+        scheduler=scheduler,
+        workers=1,
+        on_error="collect",
+        progress=lambda progress: seen.add(progress.stage),
+    )
+    names = ["once", "again", "part", "total", "bad", "low", "high", "<lambda>"]
+    assert [row.stage for row in run.stages] == names
+    assert run.errors[0].stage == "bad"
+    assert {"once", "again", "part", "total", "bad", "low"} <= seen
+
+
+def test_only_a_lambda_takes_the_name_of_its_node():
+    g = Graph("named")
+    assert g.task(load, 1, name="a").step.stage.name == "load"
+    twice = stage(lambda x: x, name="twice")
+    assert g.task(twice, 1, name="b").step.stage is twice
+    assert g.task(functools.partial(twice, 1), name="c").step.stage.name == "twice"
+    assert g.task(lambda: 1).step.stage.name == "<lambda>"
+    same = lambda x: x  # noqa: E731
+    d = g.items([1]).map(same, name="d").map(same)
+    assert d.step.stage.name == "<lambda>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import operator
 import re
 import socket
@@ -66,16 +67,16 @@ def test_what_is_not_a_function(g):
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, partial], ids=["plain", "partial"])
-def test_a_coroutine_function(g, wrap):
-    async def fetch():
+def test_a_coroutine_function_as_a_key(g, wrap):
+    async def fetch(item):
         pass
 
     with Says(
         GraphError,
-        "'fetch' is a coroutine function, which cannot be a stage.",
-        "Wrap it in a function that calls asyncio.run.",
+        "'fetch' is a coroutine function, which cannot be a key.",
+        "Await it in a stage before: items.map(…).",
     ):
-        g.task(wrap(fetch))
+        g.items([1]).group_by(wrap(fetch))
 
 
 def test_an_asynchronous_generator_function():
@@ -84,8 +85,8 @@ def test_an_asynchronous_generator_function():
 
     with Says(
         GraphError,
-        "'lines' is a coroutine function, which cannot be a stage.",
-        "Wrap it in a function that calls asyncio.run.",
+        "'lines' is an asynchronous generator, which cannot be a stage.",
+        "Return a list from a coroutine function.",
     ):
         stage(lines)
 
@@ -94,20 +95,20 @@ def test_arguments_that_do_not_fit(g):
     with Says(
         GraphError,
         "the arguments given to stage 'scale' do not fit: missing a required argument: 'factor'.",
-        "Its signature is scale(x, factor).",
+        "Give it the arguments of its signature: scale(x, factor).",
     ):
         g.task(scale, 1)
     with Says(
         GraphError,
         "the arguments given to stage 'scale' do not fit: "
         "got an unexpected keyword argument 'width'.",
-        "Its signature is scale(x, factor).",
+        "It gets the item, then what you give: make that fit its signature, scale(x, factor).",
     ):
         g.items([1]).map(scale, 2, width=3)
     with Says(
         GraphError,
         "the arguments given to stage 'double' do not fit: too many positional arguments.",
-        "Its signature is double(x).",
+        "It gets two values: make that fit its signature, double(x).",
     ):
         g.items([1]).reduce(double)
 
@@ -190,8 +191,11 @@ def test_a_name_that_is_none(g, name):
         (
             {"retries": 3, "colour": 1},
             (
-                "a stage has no option 'colour', 'retries'; "
-                "its options are 'name', 'retry', 'sequential', 'timeout'."
+                "a stage has no options 'colour', 'retries'; "
+                "its options are 'batch_size', 'deadline', 'max_concurrency', "
+                "'name', 'pause', 'priority', 'rate', 'resources', 'retry', 'sequential', "
+                "'timeout', "
+                "'workers'."
             ),
         ),
     ],
@@ -293,14 +297,25 @@ def test_parameters(g):
     g.task(scale, g.param("x"), g.param("factor"))
     with Says(
         GraphError,
-        "graph 'photos' needs a value for parameter 'x', 'factor'.",
-        "Give it: g.run(params={'x': …, 'factor': …}), or --param x=… on the command line.",
+        "graph 'photos' needs values for the parameters 'x', 'factor'.",
+        "Give them: g.run(params={'x': …, 'factor': …}), "
+        "or --param x=… --param factor=… on the command line.",
     ):
         g.run()
     with Says(
-        GraphError, "graph 'photos' has no parameter 'fcator'; its parameters are 'x', 'factor'."
+        GraphError,
+        "graph 'photos' needs a value for parameter 'factor'.",
+        "Give it: g.run(params={'factor': …}), or --param factor=… on the command line.",
+    ):
+        g.run(params={"x": 1})
+    with Says(
+        GraphError, "graph 'photos' has no parameter 'fcator'; it has parameters 'x', 'factor'."
     ):
         g.run(params={"x": 1, "fcator": 2})
+    with Says(
+        GraphError, "graph 'photos' has no parameters 'a', 'b'; it has parameters 'x', 'factor'."
+    ):
+        g.run(params={"a": 1, "b": 2})
     bare = Graph("bare")
     bare.task(double, 1)
     with Says(GraphError, "graph 'bare' has no parameter 'x'; it has none."):
@@ -323,7 +338,7 @@ def test_options_of_a_run(g):
     g.task(double, 1)
     with Says(GraphError, "on_error='ignore' is not possible: it takes 'raise' or 'collect'."):
         g.run(on_error="ignore")
-    with Says(GraphError, "progress='yes' is not possible: it takes a callable."):
+    with Says(GraphError, "progress='yes' is not possible: it takes True, None or a callable."):
         g.run(progress="yes")
     with pytest.raises(TypeError, match=r"unexpected keyword argument 'sheduler'"):
         g.run(sheduler="sync")
@@ -383,15 +398,58 @@ def test_a_lock_as_an_argument_cannot_travel(g):
     )
 
 
+def test_what_cannot_travel_is_named_with_its_own_stage(g):
+    items = g.items([1]).map(double).map(scale, threading.Lock())
+    with pytest.raises(CompileError, match="^stage 'scale' cannot travel"):
+        g.run(items, scheduler="processes", workers=1)
+    task = g.task(scale, g.task(abs, threading.Lock()), 1)
+    with pytest.raises(CompileError, match="^stage 'abs' cannot travel"):
+        g.run(task, scheduler="processes", workers=1)
+    total = g.items([1]).map(double).reduce(max, initial=threading.Lock())
+    with pytest.raises(CompileError, match="^initial value of 'max' cannot travel"):
+        g.run(total, scheduler="processes", workers=1)
+
+
+def test_looking_for_what_cannot_travel_meets_no_trap(g):
+    lock = threading.Lock()
+
+    def of_empty_cell(x):
+        return lock if x else empty
+
+    if False:
+        empty = 1
+    with pytest.raises(CompileError, match="^stage 'of_empty_cell' .*: 'lock' = <unlocked"):
+        g.run(g.task(of_empty_cell, 1), scheduler="processes", workers=1)
+
+    endless = [0]
+    endless += [endless, [endless], lock]
+    node = g.task(double, g.param("p"))
+    with pytest.raises(CompileError, match="^parameter 'p' cannot travel .*: <unlocked"):
+        g.run(node, scheduler="processes", workers=1, params={"p": endless})
+
+    class Mute:
+        def __init__(self):
+            self.lock = lock
+
+        def __repr__(self):
+            raise ValueError
+
+    with pytest.raises(CompileError, match="^parameter 'p' .*: an object of type Mute cannot"):
+        g.run(node, scheduler="processes", workers=1, params={"p": [Mute()]})
+
+
 @pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
 def test_a_reduction_of_nothing(g, scheduler):
-    g.items([]).reduce(operator.add)
+    g.items([]).reduce(operator.add, name="total")
     with pytest.raises(StageError) as caught:
         g.run(scheduler=scheduler, workers=1)
     assert str(caught.value) == (
         "stage 'add' failed after 1 attempt: " + repr(caught.value.__cause__)
     )
-    assert "initial" in str(caught.value.__cause__)
+    assert str(caught.value.__cause__) == (
+        "node 'total' has nothing to reduce, and no initial value: "
+        "give it one, as in reduce(op, initial=…)"
+    )
 
 
 def test_a_value_that_was_no_target(g):
@@ -405,3 +463,31 @@ def test_a_value_that_was_no_target(g):
             "its targets were 'again'. Name it in g.run(…)."
         ),
     )
+
+
+def test_a_node_of_another_graph_than_the_one_that_ran(g):
+    other = Graph("films")
+    foreign = other.task(double, -99)
+    node = g.task(double, 1)
+    run = g.run(node, scheduler="sync")
+    with pytest.raises(KeyError) as caught:
+        run[foreign]
+    assert caught.value.args == (
+        (
+            "<Node 'double' of graph 'films'> was no target of this run, which is of another "
+            "graph, 'photos'. Run its own graph, or ask for run['double']."
+        ),
+    )
+    assert run[node] == run["double"] == 2
+
+
+def test_a_run_outlives_its_graph():
+    def made():
+        graph = Graph("photos")
+        return graph.run(graph.task(double, 1), scheduler="sync")
+
+    run = made()
+    gc.collect()
+    assert (run.value, run["double"], run.stages[0].completed) == (2, 2, 1)
+    with pytest.raises(KeyError, match="another graph"):
+        run[Graph("photos").task(double, 1)]

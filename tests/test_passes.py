@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowgraph import Graph, GraphError, stage
+from flowgraph.compiler.batches import Shape, factoring
 from flowgraph.compiler.dag import Dag
 from flowgraph.compiler.freeze import bind, freeze
 from flowgraph.compiler.fuse import fuse
 from flowgraph.compiler.gather import gather
 from flowgraph.compiler.limits import limits
-from flowgraph.compiler.partition import factoring, partition
+from flowgraph.compiler.partition import partition
 from flowgraph.compiler.prune import prune
 from flowgraph.compiler.tree import tree, tree_levels
 from flowgraph.compiler.validate import validate
@@ -137,6 +138,25 @@ def test_gather_makes_one_list_for_all_who_read_a_collection_whole():
           return clean, clean-2
         """,
     )
+
+
+def test_gather_leaves_the_users_names_alone():
+    g = Graph("gather")
+    items = g.items([1, 2])
+    total = g.task(sum, items)
+    user = g.task(list, [100], name="items[:]")
+    is_text(
+        gather(frozen(total, user)),
+        """
+        graph gather
+          items = items(2)
+          items[:]' = gathered(items)
+          sum = sum(items[:]')
+          items[:] = list([100])
+          return sum, items[:]
+        """,
+    )
+    assert g.run(total, user, scheduler="sync").value == (3, [100])
 
 
 def test_gather_leaves_item_wise_readers_alone():
@@ -268,7 +288,7 @@ def test_partition_and_tree_say_how_many_tasks_there_are():
     unknown = g.items(g.task(load, "x")).count()
     fused = fuse(frozen(total, unknown))
     is_text(
-        tree(partition(fused, workers=2, finest=8)),
+        tree(partition(fused, Shape(2, finest=8))),
         """
         graph cuts
           items = items(1000)
@@ -285,7 +305,7 @@ def test_a_chain_has_the_partitions_of_its_source():
     g = Graph("later")
     first = g.items(range(3)).map(load)
     is_text(
-        partition(fuse(frozen(first, first.map(clean))), workers=2),
+        partition(fuse(frozen(first, first.map(clean))), Shape(2)),
         """
         graph later
           items = items(3)
@@ -331,13 +351,13 @@ def test_limits_give_all_nodes_of_a_sequential_stage_one_lane():
     second = g.task(alone, 1)
     third = g.task(other, 2)
     is_text(
-        limits(partition(fuse(frozen(first, second, third)), workers=2)),
+        limits(partition(fuse(frozen(first, second, third)), Shape(2)), Shape(2)),
         """
         graph lanes
           items = items(2)
-          clean = items | map(clean)  [partitions 2, lane clean]
-          clean-2 = clean(1)  [lane clean]
-          clean-3 = clean(2)  [lane clean-3]
+          clean = items | map(clean)  [partitions 2, lanes clean]
+          clean-2 = clean(1)  [lanes clean]
+          clean-3 = clean(2)  [lanes clean-3]
           return clean, clean-2, clean-3
         """,
     )

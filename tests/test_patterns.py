@@ -137,7 +137,8 @@ def test_branches_that_join_does_not_take(g):
     assert str(caught.value) == (
         "the arguments given to stage 'summary' do not fit: "
         "missing a required argument: 'orders'.\n"
-        "Its signature is summary(users, orders)."
+        "It gets a value from each branch, by its name: "
+        "make that fit its signature, summary(users, orders)."
     )
 
 

@@ -13,8 +13,23 @@ from dask.task_spec import GraphNode
 from dask.utils import key_split
 
 from flowgraph import Graph, StageError, stage
+from flowgraph.testing import run_plain
 
-PASSES = ["validate", "prune", "gather", "fuse", "partition", "tree", "limits", "lower"]
+PASSES = [
+    *(
+        "validate",
+        "prune",
+        "keyed",
+        "realign",
+        "gather",
+        "fuse",
+        "coarsen",
+        "partition",
+        "tree",
+        "limits",
+    ),
+    "lower",
+]
 
 
 def square(x: int) -> int:
@@ -85,7 +100,7 @@ def test_no_two_plans_share_a_key(graph):
 
 def test_dasks_dashboard_shows_the_names_of_the_stages(graph):
     plan = graph.compile(workers=2)
-    shown = {key_split(key) for key in plan.tasks}
+    shown = {key_split(key) for key in plan.dask}
     assert {"square", "add", "range"} <= shown
 
 
@@ -120,7 +135,7 @@ def test_the_plan_says_what_each_pass_did(graph):
 def test_the_plan_names_what_is_limited():
     g = Graph("limited")
     plan = g.compile(g.items([1]).map(stage(square, sequential=True)), workers=2)
-    assert "one task after the other, in item order: square" in plan.explain()
+    assert "square: one task after the other, in item order" in plan.explain()
 
 
 # Dask orders ready tasks itself: these notice if it ever changes how.
@@ -145,7 +160,7 @@ def partitions(folder: Path, parts: int) -> tuple[Graph, Any]:
 def test_partitions_start_in_order(tmp_path, scheduler):
     g, items = partitions(tmp_path, 20)
     plan = g.compile(items, workers=1)
-    assert len(plan.tasks) == 20
+    assert len(plan.jobs) == 20
     g.run(items, scheduler=scheduler, workers=1)
     assert order_of_starts(tmp_path, 20) == list(range(20))
 
@@ -165,3 +180,21 @@ def test_partitions_start_in_order_on_a_cluster(tmp_path, unfused):
     ):
         g.run(*targets, scheduler=client)
     assert order_of_starts(tmp_path, 8) == list(range(8))
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
+def test_a_target_that_is_given_twice_comes_twice(scheduler):
+    calls = []
+    g = Graph("twice")
+    y = g.items([7, 8]).map(abs)
+    z = g.task(lambda: calls.append(1) or 5, name="z")
+    a, b, c = g.run(y, z, y, scheduler=scheduler, workers=1).value
+    assert (a, b, c) == ([7, 8], 5, [7, 8])
+    calls.clear()
+    g.run(z, z, scheduler="sync")
+    assert len(calls) == 1
+    assert run_plain(g, y, y) == ([7, 8], [7, 8])
+    plan = g.compile(y, y)
+    assert dask.get(plan.dask, plan.keys) == ([7, 8], [7, 8])
+    g.output(z, z)
+    assert g.run(scheduler="sync").value == run_plain(g) == (5, 5)

@@ -15,7 +15,7 @@ import textwrap
 import cloudpickle
 import pytest
 
-from flowgraph import GraphError, Retry, Stage, stage
+from flowgraph import Graph, GraphError, Retry, Stage, stage
 
 
 @stage(retry=2, timeout=5, sequential=True)
@@ -191,20 +191,27 @@ class Reader:
     ("function", "name"),
     [
         (fetch, "fetch"),
-        (lines, "lines"),
         (functools.partial(fetch), "fetch"),
         (AsyncCall(), "AsyncCall"),
         (functools.partial(AsyncCall()), "AsyncCall"),
         (Reader().read, "read"),
     ],
 )
-def test_coroutine_functions_are_refused(function, name):
-    with pytest.raises(GraphError) as caught:
-        Stage.of(function)
-    assert str(caught.value) == (
-        f"'{name}' is a coroutine function, which cannot be a stage.\n"
-        "Wrap it in a function that calls asyncio.run."
-    )
+def test_coroutine_functions_are_known_as_such(function, name):
+    found = Stage.of(function)
+    assert found.is_coroutine
+    assert found.name == name
+
+
+def test_a_stage_of_a_coroutine_function_looks_like_one():
+    assert inspect.iscoroutinefunction(stage(fetch, retry=2))
+    assert not inspect.iscoroutinefunction(stage(takes_key))
+    assert not inspect.iscoroutinefunction(stage(len))
+
+
+def test_asynchronous_generators_are_refused():
+    with pytest.raises(GraphError, match="'lines' is an asynchronous generator"):
+        Stage.of(lines)
 
 
 # Arguments that fit
@@ -284,7 +291,7 @@ def test_arguments_that_do_not_fit(function, args, kwargs, reason):
         signature = inspect.signature(function)
         assert str(caught.value) == (
             f"the arguments given to stage '{made.name}' do not fit: {reason}.\n"
-            f"Its signature is {made.name}{signature}."
+            f"Give it the arguments of its signature: {made.name}{signature}."
         )
 
 
@@ -382,3 +389,85 @@ def test_by_value_works_where_the_module_is_not():
     assert fact(5) == 120
     assert (fact.name, fact.retry, fact.__doc__) == ("factorial", Retry(2), "n!")
     assert fact.function.__globals__["fact"] is fact
+
+
+# Methods
+
+
+class Shop:
+    def __init__(self, tax):
+        self.tax = tax
+
+    @stage(retry=2, timeout=30)
+    def price(self, net):
+        return net + self.tax
+
+    @stage(sequential=True)
+    def ledger(self, net):
+        return net
+
+    @classmethod
+    @stage(retry=1)
+    def of_class(cls, x):
+        return cls.__name__, x
+
+    @stage(retry=3)
+    @staticmethod
+    def static(x):
+        return x
+
+    length = stage(len, name="length")
+
+
+class Branch(Shop):
+    def price(self, net):
+        return super().price(net) * 2
+
+
+def test_a_stage_of_a_class_is_a_method():
+    shop = Shop(2)
+    assert shop.price(40) == 42
+    assert Branch(2).price(40) == 84
+    assert isinstance(Shop.price, Stage)
+    assert Shop.price(shop, 40) == 42
+    assert isinstance(shop.price, Stage)
+    assert (shop.price.name, shop.price.retry.retries, shop.price.timeout) == ("price", 2, 30)
+    assert str(inspect.signature(shop.price)) == "(net)"
+    assert Shop.of_class(1) == shop.of_class(1) == ("Shop", 1)
+    assert Stage.of(Shop.of_class).retry.retries == 1
+    assert shop.static(3) == Shop.static(3) == 3
+    assert shop.static.retry.retries == 3
+    assert shop.length("abc") == 3  # a builtin does not bind
+
+
+def test_a_bound_stage_pickles():
+    loaded = pickle.loads(pickle.dumps(Shop(2).price))
+    assert isinstance(loaded, Stage)
+    assert (loaded(40), loaded.retry.retries) == (42, 2)
+    changed = pickle.loads(pickle.dumps(Shop(2).price.options(retry=7)))
+    assert (changed(40), changed.retry.retries) == (42, 7)
+    assert cloudpickle.loads(cloudpickle.dumps(Shop(2).price))(40) == 42
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
+def test_a_method_is_a_stage_of_a_graph(scheduler):
+    class Local(Shop):
+        @stage(retry=1)
+        def twice(self, x):
+            return x * self.tax
+
+    shop = Local(2)
+    g = Graph("shop")
+    one = g.task(shop.price, 40)
+    many = g.items([1, 2]).map(shop.twice).map(Branch(1).price)
+    run = g.run(one, many, scheduler=scheduler, workers=1)
+    assert run.value == (42, [6, 10])
+
+
+def test_one_method_of_one_object_is_one_stage():
+    shop = Shop(2)
+    g = Graph("shop")
+    first, second = g.task(shop.ledger, 1).step.stage, g.task(shop.ledger, 2).step.stage
+    assert first is second  # its calls wait for one another
+    assert g.task(Shop(2).ledger, 1).step.stage is not first
+    assert g.task(shop.ledger.options(retry=1), 1).step.stage is not first

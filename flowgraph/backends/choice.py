@@ -36,7 +36,8 @@ def choose(scheduler: Any, workers: int | None) -> Backend:
     CompileError
         For ``"distributed"`` in a script that would start itself again in each worker.
     SchedulerError
-        If an address does not answer.
+        If an address does not answer, or the cluster of a client or an address
+        has no workers.
     """
     check_workers(workers)
     if scheduler is None:
@@ -44,7 +45,7 @@ def choose(scheduler: Any, workers: int | None) -> Backend:
     if not isinstance(scheduler, str):
         return _of_client(scheduler, workers)
     if "://" in scheduler or _is_host_and_port(scheduler):
-        from flowgraph.backends.cluster import connect  # noqa: PLC0415  imports distributed
+        from flowgraph.backends.connect import connect  # noqa: PLC0415  imports distributed
 
         return connect(scheduler, workers)
     count = workers or os.cpu_count() or 1
@@ -57,7 +58,7 @@ def choose(scheduler: Any, workers: int | None) -> Backend:
     if scheduler == "distributed":
         if is_unguarded():
             raise CompileError.no_main_guard()
-        from flowgraph.backends.cluster import local_cluster  # noqa: PLC0415
+        from flowgraph.backends.connect import local_cluster  # noqa: PLC0415
 
         return local_cluster(count)
     raise GraphError.unknown_scheduler(scheduler, _NAMES)
@@ -97,6 +98,6 @@ def _of_client(client: Any, workers: int | None) -> Backend:
     distributed = sys.modules.get("distributed")
     if distributed is None or not isinstance(client, distributed.Client):
         raise GraphError.unknown_scheduler(client, _NAMES)
-    from flowgraph.backends.cluster import of_client  # noqa: PLC0415
+    from flowgraph.backends.connect import of_client  # noqa: PLC0415
 
     return of_client(client, workers)

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.plan import Key, Plan
     from flowgraph.runtime.outcome import Outcome
 
-__all__ = ["Backend", "OnOutcome"]
-
-OnOutcome = "Callable[[Key, Outcome], None]"
+__all__ = ["Backend"]
 
 
 class Backend(Protocol):
@@ -31,7 +29,6 @@ class Backend(Protocol):
         stop: Event,
         *,
         halts: bool,
-        live: bool,
     ) -> Mapping[Key, Outcome]:
         """Run a plan.
 
@@ -48,8 +45,6 @@ class Backend(Protocol):
             Set when the run is over: what has not started does not start.
         halts : bool
             A task stops at its first final failure.
-        live : bool
-            Somebody watches: report each task as it ends.
 
         Returns
         -------

@@ -8,26 +8,32 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cloudpickle
-from dask.task_spec import Task, TaskRef
 
 from flowgraph.compiler import shipping
-from flowgraph.compiler.keys import first_readers, keys_of
+from flowgraph.compiler.keys import keys_of
 from flowgraph.compiler.plan import Job, Target
 from flowgraph.compiler.shipping import Cargo
-from flowgraph.runtime import work
-from flowgraph.runtime.code import Code, Control, Parcel
+from flowgraph.runtime.code import Code, Parcel
 from flowgraph.runtime.code import Stage as StageEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from flowgraph.compiler.plan import Key, NodeInfo
+    from flowgraph.compiler.plan import NodeInfo
     from flowgraph.declare.stage import Stage
+    from flowgraph.runtime.work import Work
 
-__all__ = ["Drafts", "Found", "Lowered"]
+__all__ = ["Drafts", "Found", "Lowered", "Read"]
+
+T = TypeVar("T")
+
+
+Read = int | tuple[int, int]
+"""The number of a task; with a place, if it is the value of one of several calls in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Found:
     """Where a target's value is, before the keys are given."""
 
     node: str
-    numbers: tuple[int, ...]
+    reads: tuple[Read, ...]
     are_parts: bool
     """True for the partitions of a collection."""
 
@@ -45,18 +51,19 @@ class Lowered:
     """What `lower` makes of a graph."""
 
     token: str
-    tasks: dict[Key, Task]
     jobs: tuple[Job, ...]
     targets: tuple[Target, ...]
-    control: Control
+    code: Code
     cargo: tuple[Cargo, ...]
 
 
 @dataclass(slots=True)
 class _Draft:
     prefix: str
-    work: work.Work
+    work: Work
     inputs: tuple[int, ...]
+    annotations: Mapping[str, Any]
+    held: bool
 
 
 class Drafts:
@@ -81,11 +88,13 @@ class Drafts:
         node: str,
         name: str,
         prefix: str,
-        kind: type[work.Work],
-        reads: Sequence[int],
+        kind: type[Work],
+        reads: Sequence[Read],
         *,
-        after: Sequence[int] = (),
-        before: Sequence[int] = (),
+        after: Sequence[Read] = (),
+        before: Sequence[Read] = (),
+        annotations: Mapping[str, Any] = MappingProxyType({}),
+        held: bool = False,
         **fields: Any,
     ) -> int:
         """Add a task; gives its number.
@@ -103,11 +112,19 @@ class Drafts:
         reads, after, before : sequence of int
             Tasks whose values it reads, that must have ended well, and that
             must have ended.
+        annotations : mapping
+            What Dask's scheduler is told of it.
+        held : bool
+            True if a cluster is to keep its value to the end of the run.
         **fields
             What else the class takes.
         """
         number = len(self._drafts)
         place = self._numbers[node]
+        given = (*reads, *after, *before)
+        if tuple in set(map(type, given)):
+            fields["picks"] = tuple(map(_place, given))
+        inputs = tuple(map(_number, given))
         made = kind(
             task=number,
             node=place,
@@ -117,7 +134,7 @@ class Drafts:
             after=len(after),
             **fields,
         )
-        self._drafts.append(_Draft(prefix, made, (*reads, *after, *before)))
+        self._drafts.append(_Draft(prefix, made, inputs, annotations, held))
         return number
 
     def number(self, node: str) -> int:
@@ -130,37 +147,57 @@ class Drafts:
         if number is None:
             number = self._stages[id(stage)] = len(self._table)
             entry = StageEntry(
-                stage.name, stage.function, stage.retry, stage.timeout, stage.sequential
+                stage.name,
+                stage.function,
+                stage.retry,
+                stage.timeout,
+                stage.sequential,
+                stage.deadline,
+                stage.is_coroutine,
             )
             self._table.append(entry)
         return number
 
-    def parcel(self, value: Any, what: str, *contents: Any) -> Parcel[Any]:
-        """A value of the user's on its way to a worker; ``what`` names it if it cannot travel."""
+    def parcel(self, value: T, *contents: tuple[str, Any]) -> Parcel[T]:
+        """A value on its way to a worker.
+
+        Parameters
+        ----------
+        value : object
+            What the worker gets.
+        *contents : (str, object)
+            The user's objects in it, each after its owner, who is named if it
+            cannot travel.
+        """
         parcel = Parcel(value, shipping.dumps)
-        self._cargo.append(Cargo(parcel, what, contents or (value,)))
+        self._cargo.append(Cargo(parcel, contents))
         return parcel
 
     def finish(self, targets: Sequence[Found]) -> Lowered:
-        """Give keys, and make the tasks."""
+        """Give keys, and the table of stages."""
         token = f"{secrets.randbelow(10)}{secrets.token_hex(4)}"
         keys = keys_of([draft.prefix for draft in self._drafts], token)
-        control = Control(Code(tuple(self._table), shipping.dumps, cloudpickle.dumps))
-        sent = {number for found in targets for number in found.numbers}
-        readers = first_readers([draft.inputs for draft in self._drafts])
-        tasks, jobs = {}, []
+        code = Code(tuple(self._table), shipping.dumps, cloudpickle.dumps)
+        sent = {_number(read) for found in targets for read in found.reads}
+        jobs = []
         for number, (key, draft) in enumerate(zip(keys, self._drafts, strict=True)):
-            carry = tuple(k for k, n in enumerate(draft.inputs) if readers[n] == number)
-            made = replace(draft.work, carry=carry, seals=number in sent)
-            refs = [TaskRef(keys[n]) for n in draft.inputs]
-            tasks[key] = Task(key, work.perform, control, made, *refs)
-            jobs.append(Job(key, draft.work.node, draft.inputs))
+            made = replace(draft.work, seals=True) if number in sent else draft.work
+            jobs.append(Job(key, made, draft.inputs, draft.annotations, draft.held))
         found = tuple(
             Target(
                 target.node,
-                tuple(keys[n] for n in target.numbers),
+                tuple(keys[_number(read)] for read in target.reads),
                 "items" if target.are_parts else "value",
+                _place(target.reads[0]),
             )
             for target in targets
         )
-        return Lowered(token, tasks, tuple(jobs), found, control, tuple(self._cargo))
+        return Lowered(token, tuple(jobs), found, code, tuple(self._cargo))
+
+
+def _number(read: Read) -> int:
+    return read if isinstance(read, int) else read[0]
+
+
+def _place(read: Read) -> int | None:
+    return None if isinstance(read, int) else read[1]

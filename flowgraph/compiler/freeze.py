@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.dag import Constant, Dag
+from flowgraph.compiler.dag import Dag
+from flowgraph.compiler.steps import Constant
+from flowgraph.declare.include import sinks_of
 from flowgraph.declare.steps import MISSING, Parameter, Step
 from flowgraph.errors import GraphError
 
@@ -35,12 +37,7 @@ def freeze(name: str, steps: Mapping[str, Step], targets: tuple[str, ...]) -> Da
     if not steps:
         raise GraphError.empty(name)
     if not targets:
-        read = {need for step in steps.values() for need in (*step.needs, *step.after)}
-        targets = tuple(
-            step.name
-            for step in steps.values()
-            if step.name not in read and not isinstance(step, Parameter)
-        )
+        targets = sinks_of(steps)
         if not targets:
             raise GraphError.empty(name)
     return Dag(name, tuple(steps.values()), targets)

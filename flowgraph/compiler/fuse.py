@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.dag import Chain, Constant, Dag, Series
-from flowgraph.declare.steps import Call, Count, Each, Fold, Step
+from flowgraph.compiler.dag import Dag
+from flowgraph.compiler.limits import is_limited
+from flowgraph.compiler.steps import Chain, Combine, Constant, Series, annotations_of, stages_of
+from flowgraph.declare.steps import Call, Count, Each, Fold, Number, Product, Step
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -37,14 +39,17 @@ class _Group:
         last = self.steps[-1]
         if uses[last.name] != 1:
             return False
-        if _is_limited(last) or _is_limited(step):
-            return False
-        if isinstance(step, Call) != isinstance(last, Call):
+        if (type(step) is Call) != (type(last) is Call):
             return False
         # Most steps with many needs are refused at the second.
-        return all(need in self.needs or need == last.name for need in waits) and all(
-            name in self.after for name in step.after
-        )
+        for need in waits:
+            if need not in self.needs and need != last.name:
+                return False
+        if any(name not in self.after for name in step.after):
+            return False
+        if _is_limited(last) or _is_limited(step):
+            return False
+        return annotations_of(last) == annotations_of(step)
 
     def add(self, step: Step) -> None:
         """Let ``step`` follow."""
@@ -59,8 +64,8 @@ class _Group:
         needs, after = tuple(self.needs), tuple(self.after)
         if calls:
             return Series(name=last.name, needs=needs, after=after, calls=tuple(calls))
-        links = tuple(step for step in self.steps if isinstance(step, Each))
-        end = last if isinstance(last, (Fold, Count)) else None
+        links = tuple(s for s in self.steps if isinstance(s, (Each, Number, Product)))
+        end = last if isinstance(last, (Fold, Count, Combine)) else None
         return Chain(name=last.name, needs=needs, after=after, links=links, end=end)
 
 
@@ -70,7 +75,7 @@ def fuse(dag: Dag) -> Dag:
     constants = {step.name for step in dag.steps if isinstance(step, Constant)}
     steps: dict[str, Step | _Group] = {}
     for step in dag.steps:
-        if not isinstance(step, (Call, Each, Fold, Count)):
+        if not isinstance(step, (Call, Each, Number, Product, Fold, Count, Combine)):
             steps[step.name] = step
             continue
         waits = [need for need in _outer_needs(step) if need not in constants]
@@ -97,7 +102,7 @@ def _group_for(
 
 
 def _is_limited(step: Step) -> bool:
-    return isinstance(step, (Call, Each, Fold)) and step.stage.sequential
+    return any(map(is_limited, stages_of(step)))
 
 
 def _outer_needs(step: Step) -> tuple[str, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.dag import Gathered
-from flowgraph.declare.steps import Call, Each, Fold, Pack, Source, Step
+from flowgraph.compiler.dag import fresh
+from flowgraph.compiler.steps import Gathered, reads_items
+from flowgraph.declare.steps import Collection, Source, Step
 
 if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
@@ -16,14 +17,16 @@ __all__ = ["gather"]
 
 def gather(dag: Dag) -> Dag:
     """The graph with one list for each collection that is read whole, shared by its readers."""
-    collections = {step.name for step in dag.steps if isinstance(step, (Source, Each))}
+    collections = {step.name for step in dag.steps if isinstance(step, Collection)}
     made: dict[str, str] = {}
+    taken = set(dag.by_name())
     steps: list[Step] = []
     for step in dag.steps:
         read = [need for need in _whole(step) if need in collections]
         for need in read:
             if need not in made:
-                made[need] = f"{need}[:]"
+                made[need] = fresh(f"{need}[:]", taken)
+                taken.add(made[need])
                 steps.append(Gathered(name=made[need], needs=(need,)))
         if read:
             first = len(step.needs) - len(_whole(step))
@@ -35,8 +38,4 @@ def gather(dag: Dag) -> Dag:
 
 def _whole(step: Step) -> tuple[str, ...]:
     """The needs that are read as values, not item by item."""
-    if isinstance(step, (Call, Pack)):
-        return step.needs
-    if isinstance(step, (Each, Fold)):
-        return step.needs[1:]
-    return ()
+    return () if isinstance(step, Source) else step.needs[len(reads_items(step)) :]

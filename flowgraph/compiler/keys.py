@@ -1,4 +1,4 @@
-"""Names of Dask tasks, and who hands on whose report."""
+"""Names of Dask tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.plan import Key
 
-__all__ = ["first_readers", "keys_of"]
+__all__ = ["keys_of"]
 
 
 def keys_of(prefixes: Sequence[str], token: str) -> list[Key]:
@@ -38,19 +38,3 @@ def keys_of(prefixes: Sequence[str], token: str) -> list[Key]:
         left[prefix] -= 1
         keys.append((f"{prefix}-{token}", str(left[prefix]).zfill(widths[prefix])))
     return keys
-
-
-def first_readers(inputs: Sequence[Sequence[int]]) -> list[int]:
-    """For each task the first that reads it, which hands its report on; -1 for none.
-
-    Examples
-    --------
-    >>> first_readers([(), (), (0, 1), (0,)])
-    [2, 2, -1, -1]
-    """
-    readers = [-1] * len(inputs)
-    for number, reads in enumerate(inputs):
-        for read in reads:
-            if readers[read] == -1:
-                readers[read] = number
-    return readers

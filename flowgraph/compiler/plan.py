@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dask.task_spec import Task, TaskRef
 
-from flowgraph.compiler.dag import stages_of
-from flowgraph.declare.steps import Call, Each, Fold, Source
-from flowgraph.runtime.work import value_of
+from flowgraph.compiler.steps import Constant, stages_of
+from flowgraph.declare.steps import (
+    Call,
+    Collection,
+    Concat,
+    Each,
+    Fold,
+    Keyed,
+    Number,
+    Source,
+    Take,
+    Zip,
+    kind_of,
+)
+from flowgraph.runtime.code import Control
+from flowgraph.runtime.results import pick
+from flowgraph.runtime.work import perform, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dask.task_spec import GraphNode
 
     from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.shipping import Cargo
-    from flowgraph.runtime.code import Control
+    from flowgraph.declare.steps import Step
+    from flowgraph.runtime.code import Code
+    from flowgraph.runtime.outcome import Outcome
+    from flowgraph.runtime.work import Work
 
 __all__ = ["Job", "Key", "NodeInfo", "Plan", "Target", "node_table"]
 
@@ -36,6 +53,10 @@ class NodeInfo:
     """Name of its stage; None for a node that owes no calls, such as a collect."""
     owed: int | None
     """Calls owed; None if that is only known at run time."""
+    kind: str = "task"
+    """Mostly the name of the method that declared it."""
+    needs: tuple[str, ...] = ()
+    """The nodes that it reads."""
 
 
 def node_table(dag: Dag) -> tuple[NodeInfo, ...]:
@@ -44,27 +65,47 @@ def node_table(dag: Dag) -> tuple[NodeInfo, ...]:
     table = []
     for step in dag.steps:
         owed: int | None = 0
-        if isinstance(step, Source):
-            lengths[step.name] = None if step.items is None else len(step.items)
-        elif isinstance(step, Each):
+        if isinstance(step, Each):
             owed = lengths[step.needs[0]]
-            lengths[step.name] = owed if step.op in ("map", "starmap") else None
-        elif isinstance(step, (Call, Fold)):
+        elif isinstance(step, (Call, Fold, Keyed)):
             owed = 1
+        if isinstance(step, Collection):
+            lengths[step.name] = _length(step, [lengths.get(need) for need in step.needs])
         stages = stages_of(step)
-        table.append(NodeInfo(step.name, stages[0].name if stages else None, owed))
+        kind = "param" if isinstance(step, Constant) else kind_of(step)
+        stage = stages[0].name if stages else None
+        table.append(NodeInfo(step.name, stage, owed, kind, step.needs))
     return tuple(table)
+
+
+def _length(step: Step, of: Sequence[int | None]) -> int | None:
+    """The number of a collection's items, if it is known; ``of`` are those of what it reads."""
+    match step:
+        case Source(items=items):
+            return None if items is None else len(items)
+        case Each(op="map" | "starmap" | "values") | Number() | Zip():
+            return of[0]
+        case Take(count=count):
+            return None if of[0] is None else min(count, of[0])
+        case Concat():
+            return None if None in of else sum(length or 0 for length in of)
+    # Batches have as many as there are, but of successes, which nobody knows.
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A task of the plan, as the report shows it."""
+    """A task of the plan."""
 
     key: Key
-    node: int
-    """Number of the node whose value it makes."""
+    work: Work
+    """What it does, and for which node."""
     needs: tuple[int, ...]
     """Numbers of the tasks it waits for."""
+    annotations: Mapping[str, Any]
+    """What Dask's scheduler is told of it."""
+    held: bool
+    """True if a cluster is to keep its value to the end of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +116,12 @@ class Target:
     keys: tuple[Key, ...]
     kind: Literal["value", "items"]
     """One value, or partitions to put together."""
+    place: int | None = None
+    """Which of several values the task has; None if it has one."""
+
+    def of(self, outcome: Outcome) -> Outcome:
+        """The target's own outcome in that of its task."""
+        return outcome if self.place is None else pick(outcome, self.place)
 
 
 @dataclass(frozen=True)
@@ -85,8 +132,8 @@ class Plan:
     ----------
     name : str
         Name of the graph.
-    tasks : dict
-        The Dask tasks, each giving an outcome.
+    jobs : tuple of Job
+        Its tasks; `tasks` makes Dask tasks of them.
     targets : tuple of Target
         Where the wanted values are found.
     """
@@ -95,16 +142,30 @@ class Plan:
     token: str
     """What the keys of this plan end in: no two plans share a key."""
     workers: int
-    tasks: Mapping[Key, Task]
     jobs: tuple[Job, ...]
     """In the order in which they could run; their number is their place."""
     nodes: tuple[NodeInfo, ...]
     targets: tuple[Target, ...]
-    control: Control
+    code: Code
+    """The stages' functions, which every worker gets."""
     cargo: tuple[Cargo, ...]
     """Everything of the user's that the tasks take along."""
     story: tuple[tuple[str, str], ...]
     """What each pass did: its name, and a few words."""
+
+    def tasks(self, control: Control) -> dict[Key, Task]:
+        """The Dask tasks of a run, each giving an outcome.
+
+        Parameters
+        ----------
+        control : Control
+            What they share, with the plan's `code`.
+        """
+        refs = [TaskRef(job.key) for job in self.jobs]
+        return {
+            job.key: Task(job.key, perform, control, job.work, *[refs[n] for n in job.needs])
+            for job in self.jobs
+        }
 
     @cached_property
     def dask(self) -> dict[Key, GraphNode]:
@@ -113,22 +174,18 @@ class Plan:
         It gives the targets' plain values and raises the error of one that
         failed, as Dask users expect.
         """
-        graph = dict(self.tasks)
+        graph: dict[Key, GraphNode] = dict(self.tasks(Control(self.code)))
         for key, target in zip(self.keys, self.targets, strict=True):
             refs = [TaskRef(part) for part in target.keys]
-            graph[key] = Task(key, value_of, target.node, target.kind == "items", *refs)
+            graph[key] = Task(
+                key, value_of, target.node, target.kind == "items", target.place, *refs
+            )
         return graph
 
     @cached_property
     def keys(self) -> list[Key]:
         """Keys of the targets' values in `dask`, in order."""
         return [(f"value-{self.token}", str(k)) for k in range(len(self.targets))]
-
-    @cached_property
-    def last(self) -> frozenset[Key]:
-        """Keys of the tasks that no other task reads."""
-        read = {need for job in self.jobs for need in job.needs}
-        return frozenset(job.key for number, job in enumerate(self.jobs) if number not in read)
 
     def explain(self) -> str:
         """What the compiler did, pass by pass, and why."""
@@ -141,4 +198,4 @@ class Plan:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<Plan of '{self.name}': {len(self.tasks)} tasks, {len(self.targets)} targets>"
+        return f"<Plan of '{self.name}': {len(self.jobs)} tasks, {len(self.targets)} targets>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.dag import needs_of
+from flowgraph.compiler.steps import needs_of
 
 if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag

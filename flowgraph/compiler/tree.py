@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from flowgraph.compiler.dag import Chain
+from flowgraph.compiler.steps import Chain, Combine
 from flowgraph.declare.steps import Fold, Step
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ def tree(dag: Dag, fan_in: int = FAN_IN) -> Dag:
     """The graph with the levels of each reduction."""
 
     def laid_out(step: Step) -> Step:
-        if not isinstance(step, Chain) or not isinstance(step.end, Fold) or step.cuts is None:
+        if (
+            not isinstance(step, Chain)
+            or not isinstance(step.end, (Fold, Combine))
+            or step.cuts is None
+        ):
             return step
         return replace(step, levels=tree_levels(len(step.cuts), fan_in))
 

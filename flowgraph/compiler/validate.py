@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.dag import needs_of
+from flowgraph.compiler.steps import Group, needs_of
 from flowgraph.errors import GraphError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def validate(dag: Dag) -> Dag:
         if step.name in seen:
             raise GraphError.name_taken(step.name, dag.name)
         seen.add(step.name)
+        if isinstance(step, Group):
+            seen.update(member.name for member in step.members)
     for target in dag.targets:
         if target not in seen:
             raise GraphError(f"graph '{dag.name}' has no node '{target}' to run.")

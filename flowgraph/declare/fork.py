@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["fork_join"]
 
+_RESULTS = "a value from each branch, in order"
+_NAMED = "a value from each branch, by its name"
+
 
 def fork_join(graph: Register, branches: Any, join: Callable[..., Any] | None) -> Node[Any]:
     """Add the nodes of a fork_join to a graph; see `Graph.fork_join`."""
@@ -28,19 +31,20 @@ def fork_join(graph: Register, branches: Any, join: Callable[..., Any] | None) -
         raise GraphError.no_branches()
     joining = None if join is None else graph.stage_of(join)
     if joining is not None and keys is None:
-        joining.check((None,) * len(listed), {})
+        joining.check((None,) * len(listed), {}, gets=_RESULTS)
     elif joining is not None:
         if not all(isinstance(key, str) for key in keys or ()):
             raise GraphError.keys_not_text(branches)
-        joining.check((), dict.fromkeys(keys or ()))
+        joining.check((), dict.fromkeys(keys or ()), gets=_NAMED)
     # All mistakes come out before the first node is added.
     freezer = Freezer(graph)
-    parts = [_part(graph, freezer, branch) for branch in listed]
+    names = [None if key is None else str(key) for key in keys or (None,) * len(listed)]
+    parts = [
+        _part(graph, freezer, branch, name) for branch, name in zip(listed, names, strict=True)
+    ]
     results = [
-        freezer.template(_add(graph, part, None if keys is None else keys[place]))
-        if isinstance(part, _Branch)
-        else part
-        for place, part in enumerate(parts)
+        freezer.template(_add(graph, part, name)) if isinstance(part, _Branch) else part
+        for part, name in zip(parts, names, strict=True)
     ]
     if joining is None:
         template = _packed(keys, results)
@@ -74,7 +78,7 @@ def _keys_and_branches(branches: Any) -> tuple[tuple[Any, ...] | None, list[Any]
     return None, list(branches)
 
 
-def _part(graph: Register, freezer: Freezer, branch: Any) -> Any:
+def _part(graph: Register, freezer: Freezer, branch: Any, name: str | None) -> Any:
     """A branch that is called; of a node or a plain value its template."""
     if isinstance(branch, tuple) and branch and callable(branch[0]):
         function, *args = branch
@@ -82,16 +86,15 @@ def _part(graph: Register, freezer: Freezer, branch: Any) -> Any:
         function, args = branch, []
     else:
         return freezer.template(branch)
-    stage = graph.stage_of(function)
+    stage = graph.stage_of(function, name or None)
     stage.check(args, {})
     inner = Freezer(graph)
     return _Branch(stage, inner.args(args), inner.needs)
 
 
-def _add(graph: Register, branch: _Branch, key: Any) -> Node[Any]:
-    default = "" if key is None else str(key)
+def _add(graph: Register, branch: _Branch, name: str | None) -> Node[Any]:
     step = Call(
-        name=graph.new_name(None, default or branch.stage.name),
+        name=graph.new_name(None, name or branch.stage.name),
         needs=branch.needs,
         stage=branch.stage,
         args=branch.args,

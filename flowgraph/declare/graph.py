@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flowgraph.declare import fork
 from flowgraph.declare.arguments import Freezer
+from flowgraph.declare.include import include
 from flowgraph.declare.items import Items
 from flowgraph.declare.node import Handle, Node, names_of
-from flowgraph.declare.register import Register
-from flowgraph.declare.steps import MISSING, Call, Pack, Parameter, Source
+from flowgraph.declare.steps import MISSING, Pack, Parameter, Source
+from flowgraph.declare.tasks import Tasks
 from flowgraph.errors import GraphError
 from flowgraph.runtime.call import Nest
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Declarations(Register):
+class Declarations(Tasks):
     """What can be declared on a graph; `flowgraph.Graph` adds running it.
 
     Parameters
@@ -86,59 +87,6 @@ class Declarations(Register):
         step = Parameter(name=self.new_name(name, ""), default=template, type=type)
         return self.add_node(step)
 
-    def task(
-        self,
-        fn: Callable[..., R],
-        /,
-        *args: Any,
-        name: str | None = None,
-        after: Handle | Iterable[Handle] = (),
-        **kwargs: Any,
-    ) -> Node[R]:
-        """One call of a function, as a node.
-
-        Parameters
-        ----------
-        fn : callable
-            A stage or any function.
-        *args, **kwargs
-            Nodes, collections (which arrive as lists), containers of these, or
-            constants as they are now.
-        name : str, optional
-            Name of the node; default the stage's, made unique.
-        after : node or nodes
-            What must have ended before; their values are not passed.
-
-        Raises
-        ------
-        GraphError
-            If the arguments do not fit the function, a node is of another
-            graph, or the name is taken.
-
-        Examples
-        --------
-        >>> from flowgraph import Graph
-        >>> g = Graph("sum")
-        >>> a = g.task(int, "20")
-        >>> g.run(g.task(max, a, 22)).value
-        22
-        """
-        stage = self.stage_of(fn)
-        stage.check(args, kwargs)
-        freezer = Freezer(self)
-        frozen_args = freezer.args(args)
-        frozen_kwargs = freezer.kwargs(kwargs) if kwargs else ()
-        waited_for = names_of(self, after) if after != () else ()
-        step = Call(
-            name=self.new_name(name, stage.name),
-            needs=freezer.needs,
-            after=waited_for,
-            stage=stage,
-            args=frozen_args,
-            kwargs=frozen_kwargs,
-        )
-        return self.add_node(step)
-
     @overload
     def items(self, source: Items[T], name: str | None = None) -> Items[T]: ...
     @overload
@@ -187,6 +135,42 @@ class Declarations(Register):
         whole = self.new_name(None, f"{name}-list")
         pack = self.add_node(Pack(name=whole, needs=freezer.needs, template=values))
         return self.add_items(Source(name=name, needs=(pack.name,), items=None))
+
+    def include(self, graph: Declarations, /, **params: Any) -> Node[Any]:
+        """Another graph's output as a part of this one.
+
+        Its nodes are named ``name/inner``.  What needs no node of this graph
+        is a copy of that graph as it is now.
+
+        Parameters
+        ----------
+        graph : Graph
+            The other graph; its outputs, or else all nodes that no other reads.
+        **params
+            Values of its parameters: nodes of this graph, or plain values.
+            Those left out take their defaults.
+
+        Returns
+        -------
+        Node
+            The value of its output, a collection as a list; of several outputs
+            a tuple.
+
+        Raises
+        ------
+        GraphError
+            If a parameter is unknown, or a required one is left out.
+
+        Examples
+        --------
+        >>> from flowgraph import Graph
+        >>> inner = Graph("twice")
+        >>> inner.output(inner.task(lambda x: 2 * x, inner.param("x")))
+        >>> g = Graph("outer")
+        >>> g.run(g.task(abs, g.include(inner, x=g.task(int, "-4")))).value
+        8
+        """
+        return include(self, graph, params)
 
     @overload
     def fork_join(self, branches: Branches, join: Callable[..., R]) -> Node[R]: ...

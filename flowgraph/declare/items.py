@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowgraph.declare.arguments import Freezer
-from flowgraph.declare.node import Handle
-from flowgraph.declare.steps import MISSING, Collect, Count, Each, Fold, Missing
+from flowgraph.declare.arrange import Arranged
+from flowgraph.declare.gathered import Gathered
+from flowgraph.declare.steps import Each
 from flowgraph.errors import GraphError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from flowgraph.declare.node import Node
-    from flowgraph.runtime.link import Operation
+    from flowgraph.runtime.bind import Operation
 
 __all__ = ["Items"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-S = TypeVar("S")
 
 
-class Items(Handle, Generic[T]):
+class Items(Arranged[T], Gathered[T]):
     """A collection whose items are worked on in parallel; order is that of the source.
 
     `Graph.items` makes one.  Further arguments of a method are the same for
@@ -36,6 +35,10 @@ class Items(Handle, Generic[T]):
     ) -> Items[R]:
         """``fn(item, *args, **kwargs)`` for each item.
 
+        What a generator function gives is listed.  A function that returns an
+        iterator some other way should list it itself: it can be read only
+        once, and few can travel to another process.
+
         Parameters
         ----------
         fn : callable
@@ -43,7 +46,8 @@ class Items(Handle, Generic[T]):
         *args, **kwargs
             The same for every item; may be nodes.
         name : str, optional
-            Name of the node; default the stage's, made unique.
+            Name of the node; default the stage's, made unique.  The stage of a
+            lambda takes it, too.
 
         Raises
         ------
@@ -105,72 +109,6 @@ class Items(Handle, Generic[T]):
         """
         return self._each("flat_map", fn, args, kwargs, name)
 
-    def reduce(
-        self,
-        op: Callable[[T, T], T],
-        initial: T | Node[T] | Missing = MISSING,
-        *,
-        name: str | None = None,
-    ) -> Node[T]:
-        """All items combined by an associative binary operation, in a tree.
-
-        Parameters
-        ----------
-        op : callable
-            ``op(a, b)``; need not commute, as order is kept.
-        initial : object, optional
-            Comes first, once.  Without it an empty collection is a
-            `StageError` at run time.
-        name : str, optional
-            Name of the node; default that of ``op``, made unique.
-
-        Raises
-        ------
-        GraphError
-            If ``op`` does not take two arguments, or the name is taken.
-
-        Examples
-        --------
-        >>> from flowgraph import Graph
-        >>> import operator
-        >>> g = Graph("sum")
-        >>> g.run(g.items(range(5)).reduce(operator.add)).value
-        10
-        """
-        stage = self.graph.stage_of(op)
-        stage.check((None, None), {})
-        freezer = Freezer(self.graph, (self.name,))
-        template = MISSING if initial is MISSING else freezer.template(initial)
-        name = self.graph.new_name(name, stage.name)
-        step = Fold(name=name, needs=freezer.needs, stage=stage, initial=template)
-        return self.graph.add_node(step)
-
-    def collect(self, *, name: str | None = None) -> Node[list[T]]:
-        """The items as a list.
-
-        Examples
-        --------
-        >>> from flowgraph import Graph
-        >>> g = Graph("letters")
-        >>> g.run(g.task(str.join, "-", g.items("abc").collect())).value
-        'a-b-c'
-        """
-        name = self.graph.new_name(name, "collect")
-        return self.graph.add_node(Collect(name=name, needs=(self.name,)))
-
-    def count(self, *, name: str | None = None) -> Node[int]:
-        """The number of items.
-
-        Examples
-        --------
-        >>> from flowgraph import Graph
-        >>> g = Graph("letters")
-        >>> g.run(g.items("a1b2").filter(str.isalpha).count()).value
-        2
-        """
-        name = self.graph.new_name(name, "count")
-        return self.graph.add_node(Count(name=name, needs=(self.name,)))
-
     def pipeline(self, *stages: Callable[..., Any]) -> Items[Any]:
         """The items after several stages, as by `map` after `map`.
 
@@ -193,24 +131,11 @@ class Items(Handle, Generic[T]):
         if not stages:
             raise GraphError.no_stages()
         for stage in stages:  # all mistakes come out before the first node is added
-            self.graph.stage_of(stage).check((None,), {})
+            self.graph.stage_of(stage).check((None,), {}, gets="one item")
         items: Items[Any] = self
         for stage in stages:
             items = items.map(stage)
         return items
-
-    def map_reduce(self, mapper: Callable[[T], R], reducer: Callable[[list[R]], S]) -> Node[S]:
-        """``reducer([mapper(item), …])``: one call of the reducer with the whole list.
-
-        Examples
-        --------
-        >>> from flowgraph import Graph
-        >>> g = Graph("longest")
-        >>> g.run(g.items(["a", "bcd"]).map_reduce(len, max)).value
-        3
-        """
-        self.graph.stage_of(reducer).check((None,), {})
-        return self.graph.task(reducer, self.map(mapper))
 
     def _each(
         self,
@@ -220,11 +145,12 @@ class Items(Handle, Generic[T]):
         kwargs: dict[str, Any],
         name: str | None,
     ) -> Items[Any]:
-        stage = self.graph.stage_of(fn)
+        stage = self.graph.stage_of(fn, name)
         if op == "starmap":  # how many the item has is only known at run time
-            stage.check(args, kwargs, at_least=True)
+            gets = "what the item holds, then what you give"
+            stage.check(args, kwargs, at_least=True, gets=gets)
         else:
-            stage.check((None, *args), kwargs)
+            stage.check((None, *args), kwargs, gets="the item, then what you give")
         freezer = Freezer(self.graph, (self.name,))
         frozen_args, frozen_kwargs = freezer.args(args), freezer.kwargs(kwargs)
         step = Each(
@@ -236,9 +162,3 @@ class Items(Handle, Generic[T]):
             kwargs=frozen_kwargs,
         )
         return self.graph.add_items(step)
-
-    def _instead_of_iter(self) -> str:
-        return "use .collect() for a list, .map(fn) to work on each item"
-
-    def _instead_of_len(self) -> str:
-        return "use .count()"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from flowgraph.errors import GraphError
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from flowgraph.declare.register import Register
     from flowgraph.declare.steps import Step
 
-__all__ = ["Handle", "Node", "names_of"]
+__all__ = ["Collection", "Handle", "Node", "names_of"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -41,6 +42,28 @@ class Handle:
     def step(self) -> Step:
         """What was declared."""
         return self.graph.steps[self.name]
+
+    def annotate(self, **annotations: Any) -> Self:
+        """Tell Dask's scheduler something of the tasks of this node; gives the node back.
+
+        Local schedulers ignore annotations.
+
+        Parameters
+        ----------
+        **annotations
+            As for `dask.annotate`: ``priority``, ``resources``, ``workers``,
+            ``allow_other_workers`` and names of your own.
+
+        Examples
+        --------
+        >>> from flowgraph import Graph
+        >>> g = Graph("train")
+        >>> g.task(len, "abc").annotate(priority=10)
+        <Node 'len' of graph 'train'>
+        """
+        known = {**dict(self.step.annotations), **annotations}
+        self.graph.replace_step(replace(self.step, annotations=tuple(known.items())))
+        return self
 
     # The methods below are there to say what to use instead of what seems natural.
 
@@ -79,8 +102,20 @@ class Node(Handle, Generic[T_co]):
     __slots__ = ()
 
 
+class Collection(Handle):
+    """A step with items."""
+
+    __slots__ = ()
+
+    def _instead_of_iter(self) -> str:
+        return "use .collect() for a list, .map(fn) to work on each item"
+
+    def _instead_of_len(self) -> str:
+        return "use .count()"
+
+
 def names_of(graph: Register, handles: Any) -> tuple[str, ...]:
-    """Names of one or several handles of a graph, each once, checked.
+    """Names of one or several handles of a graph, checked; repeats stay.
 
     Raises
     ------
@@ -94,4 +129,4 @@ def names_of(graph: Register, handles: Any) -> tuple[str, ...]:
             raise GraphError.not_a_node(handle)
         if handle.graph is not graph:
             raise GraphError.foreign_node(handle.name, handle.graph.name, graph.name)
-    return tuple(dict.fromkeys(handle.name for handle in listed))
+    return tuple([handle.name for handle in listed])

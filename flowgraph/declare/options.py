@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import inf
 from threading import TIMEOUT_MAX
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from flowgraph.errors import GraphError
 from flowgraph.runtime.retry import Retry
 
-__all__ = ["StageOptions", "checked_flag", "checked_name", "checked_retry", "checked_timeout"]
+__all__ = [
+    "StageOptions",
+    "checked_count",
+    "checked_flag",
+    "checked_name",
+    "checked_rate",
+    "checked_retry",
+    "checked_seconds",
+    "placement",
+]
 
 
 class StageOptions(TypedDict, total=False):
@@ -20,8 +31,24 @@ class StageOptions(TypedDict, total=False):
     """Attempts after the first, or when and how to make them."""
     timeout: float | None
     """Seconds for each attempt."""
+    deadline: float | None
+    """Seconds for an item over all its attempts and waits."""
+    max_concurrency: int | None
+    """Attempts at once, over the whole run."""
+    rate: float | None
+    """Attempts started per second, over the whole run."""
+    batch_size: int | None
+    """Items per Dask task."""
+    pause: float | None
+    """Seconds between one batch of items and the next."""
     sequential: bool
     """One item at a time, in item order."""
+    priority: int | None
+    """Dask's annotation: larger first."""
+    resources: Mapping[str, float] | None
+    """Dask's annotation: what a worker must have."""
+    workers: str | Sequence[str] | None
+    """Dask's annotation: where it may run."""
 
 
 def checked_name(name: str | None, default: str) -> str:
@@ -58,22 +85,96 @@ def checked_retry(retry: int | Retry | None) -> Retry | None:
     return made if made.retries else None
 
 
-def checked_timeout(timeout: float | None) -> float | None:
+def checked_seconds(option: str, value: float | None, *, zero: bool = False) -> float | None:
     """Seconds; None for no limit.
+
+    Parameters
+    ----------
+    option : str
+        Its name, for the error.
+    value : float or None
+        What was given.
+    zero : bool
+        True if 0 is possible.
 
     Raises
     ------
     GraphError
-        If they are not above 0, or more than a thread can wait.
+        If they are out of range, or more than a thread can wait.
     """
-    if timeout is None:
+    if value is None:
         return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        raise GraphError.bad_option("timeout", timeout, "a number of seconds above 0")
-    if timeout > TIMEOUT_MAX:
+    wanted = f"a number of seconds {'of at least' if zero else 'above'} 0"
+    if not is_number(value) or not (value > 0 or (zero and value == 0)):
+        raise GraphError.bad_option(option, value, wanted)
+    if value > TIMEOUT_MAX:
         wanted = f"at most {TIMEOUT_MAX:.0f} seconds, or None for no limit"
-        raise GraphError.bad_option("timeout", timeout, wanted)
-    return float(timeout)
+        raise GraphError.bad_option(option, value, wanted)
+    return float(value)
+
+
+def checked_count(option: str, value: int | None) -> int | None:
+    """A number of at least 1; None for no limit.
+
+    Raises
+    ------
+    GraphError
+        If it is something else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise GraphError.bad_option(option, value, "an int of at least 1")
+    return value
+
+
+def checked_rate(value: float | None) -> float | None:
+    """Attempts per second; None for no limit.
+
+    Raises
+    ------
+    GraphError
+        If it is not a number above 0.
+    """
+    if value is None:
+        return None
+    if not is_number(value) or not 0 < value < inf:
+        raise GraphError.bad_option("rate", value, "a number of attempts per second above 0")
+    return float(value)
+
+
+def placement(options: StageOptions) -> dict[str, Any]:
+    """What Dask's scheduler is told of each task of the stage.
+
+    Raises
+    ------
+    GraphError
+        If an annotation is not of the kind that Dask takes.
+    """
+    said: dict[str, Any] = {}
+    priority, resources = options.get("priority"), options.get("resources")
+    workers = options.get("workers")
+    if priority is not None:
+        if not is_number(priority):
+            raise GraphError.bad_option("priority", priority, "a number; larger is first")
+        said["priority"] = priority
+    if resources is not None:
+        if not isinstance(resources, Mapping) or not all(map(is_number, resources.values())):
+            wanted = 'a dict of names and numbers, such as {"GPU": 1}'
+            raise GraphError.bad_option("resources", resources, wanted)
+        said["resources"] = dict(resources)
+    if workers is not None:
+        listed = [workers] if isinstance(workers, str) else list(workers)
+        if not listed or not all(isinstance(worker, str) for worker in listed):
+            wanted = "the name or address of a worker, or a list of them"
+            raise GraphError.bad_option("workers", workers, wanted)
+        said["workers"] = listed
+    return said
+
+
+def is_number(value: object) -> bool:
+    """True for an int or float that is no truth value."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def checked_flag(option: str, value: object) -> bool:

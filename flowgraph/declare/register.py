@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from types import MappingProxyType
+from types import MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from flowgraph.declare.arguments import holds_node
+from flowgraph.declare.function import is_lambda
 from flowgraph.declare.items import Items
 from flowgraph.declare.node import Node
 from flowgraph.declare.stage import Stage
@@ -46,7 +47,8 @@ class Register:
         self._nodes: dict[str, Handle] = {}
         self._steps: dict[str, Step] = {}
         self._counts: dict[str, int] = {}
-        self._stages: dict[int, tuple[object, Stage[..., Any]]] = {}
+        self._stages: dict[tuple[int, str], tuple[object, Stage[..., Any]]] = {}
+        self._methods: dict[tuple[int, int], Stage[..., Any]] = {}
 
     @property
     def nodes(self) -> Mapping[str, Handle]:
@@ -82,8 +84,16 @@ class Register:
 
     # For the other modules of this package
 
-    def stage_of(self, function: Callable[P, R]) -> Stage[P, R]:
+    def stage_of(self, function: Callable[P, R], name: str | None = None) -> Stage[P, R]:
         """The stage that a callable is; the same one whenever this graph meets it.
+
+        Parameters
+        ----------
+        function : callable
+            A stage or any function.
+        name : str, optional
+            The name that its node was given.  A lambda's stage takes it, having
+            none of its own: else all lambdas would share a row of the table.
 
         Raises
         ------
@@ -91,16 +101,53 @@ class Register:
             If it cannot be a stage.
         """
         if isinstance(function, Stage):
-            return function
-        known = self._stages.get(id(function))
+            return self._method(function)
+        given = name if isinstance(name, str) and is_lambda(function) else ""
+        known = self._stages.get((id(function), given))
         # What has this id may be another object by now, if the graph was pickled.
         if known is None or known[0] is not function:
             if isinstance(function, functools.partial) and holds_node(
                 (function.args, function.keywords)
             ):
                 raise GraphError.hidden_node("functools.partial")
-            known = self._stages[id(function)] = (function, Stage.of(function))
+            stage = Stage.of(function)
+            known = (function, stage.options(name=given) if given else stage)
+            self._stages[id(function), given] = known
         return cast("Stage[P, R]", known[1])
+
+    def plain_stage_of(
+        self, function: Callable[P, R], role: str, name: str | None = None
+    ) -> Stage[P, R]:
+        """As `stage_of`, for a function that is called within a block of calls.
+
+        Raises
+        ------
+        GraphError
+            If it cannot be a stage, or is a coroutine function.
+        """
+        stage = self.stage_of(function, name)
+        if stage.is_coroutine:
+            raise GraphError.coroutine_as(stage.name, role)
+        return stage
+
+    def _method(self, stage: Stage[P, R]) -> Stage[P, R]:
+        """The stage itself; of one method of one object, of which each look makes a new stage, one.
+
+        A limit, such as one call at a time, belongs to the stage object.
+        """
+        method = stage.function
+        if not isinstance(method, MethodType):
+            return stage
+        known: Stage[Any, Any] = self._methods.setdefault(
+            (id(method.__self__), id(method.__func__)), stage
+        )
+        same = known.function == method and known.has_options_of(stage)
+        return known if same else stage
+
+    def callable_of(self, stage: Stage[..., Any]) -> Callable[..., Any]:
+        """What a stage was given as: itself, or the plain function that became it here."""
+        found = (function for function, made in self._stages.values() if made is stage)
+        return cast("Callable[..., Any]", next(found, stage))
 
     def new_name(self, name: str | None, default: str) -> str:
         """A name for a new node: the given one, or a default made unique.
@@ -137,3 +184,7 @@ class Register:
         self._steps[step.name] = step
         self._nodes[step.name] = items
         return items
+
+    def replace_step(self, step: Step) -> None:
+        """Put another step in the place of the one with its name."""
+        self._steps[step.name] = step

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, overload
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
+from flowgraph.declare.function import is_coroutine, name_of, refuse
 from flowgraph.declare.options import (
     StageOptions,
+    checked_count,
     checked_flag,
     checked_name,
+    checked_rate,
     checked_retry,
-    checked_timeout,
+    checked_seconds,
+    placement,
 )
 from flowgraph.declare.signature import Signature
 from flowgraph.errors import GraphError
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.retry import Retry
 
-__all__ = ["Stage", "stage"]
+__all__ = ["Stage"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +37,7 @@ _STAYS = {"_signature", "__annotations__", "__type_params__"}
 class Stage(Generic[P, R]):
     """A function with options; calling it just calls the function.
 
-    `stage` makes one.
+    `flowgraph.stage` makes one.
 
     Attributes
     ----------
@@ -45,8 +49,22 @@ class Stage(Generic[P, R]):
         When and how a failed attempt is repeated.
     timeout : float or None
         Seconds for each attempt.
+    deadline : float or None
+        Seconds for an item over all its attempts and waits.
+    max_concurrency : int or None
+        Attempts at once, over the whole run.
+    rate : float or None
+        Attempts started per second, over the whole run.
+    batch_size : int or None
+        Items per Dask task.
+    pause : float or None
+        Seconds between one batch of items and the next.
     sequential : bool
         One item at a time, in item order.
+    placement : dict
+        Dask's annotations: priority, resources, workers.
+    is_coroutine : bool
+        True if calling the function gives something to await.
     """
 
     __wrapped__: Callable[P, R]
@@ -58,17 +76,24 @@ class Stage(Generic[P, R]):
         if unknown:
             raise GraphError.unknown_options(unknown, sorted(StageOptions.__optional_keys__))
         function, inherited = _plain(function)
-        _refuse(function)
+        refuse(function)
         options = {**inherited, **options}
-        default = _name_of(function)
+        default = name_of(function)
         functools.update_wrapper(self, function, updated=())
         vars(self).setdefault("__name__", default)
         vars(self).setdefault("__qualname__", default)
         self.function = function
         self.name: str = checked_name(options.get("name"), default)
         self.retry: Retry | None = checked_retry(options.get("retry"))
-        self.timeout = checked_timeout(options.get("timeout"))
+        self.timeout = checked_seconds("timeout", options.get("timeout"))
+        self.deadline = checked_seconds("deadline", options.get("deadline"))
+        self.max_concurrency = checked_count("max_concurrency", options.get("max_concurrency"))
+        self.rate = checked_rate(options.get("rate"))
+        self.batch_size = checked_count("batch_size", options.get("batch_size"))
+        self.pause = checked_seconds("pause", options.get("pause"), zero=True)
         self.sequential = checked_flag("sequential", options.get("sequential", False))
+        self.placement = placement(options)
+        self.is_coroutine = is_coroutine(function)
         self._options = options
 
     @classmethod
@@ -78,7 +103,7 @@ class Stage(Generic[P, R]):
         Raises
         ------
         GraphError
-            If it is not callable, or a coroutine function.
+            If it is not callable, or an asynchronous generator.
         """
         return function if isinstance(function, Stage) else cls(function)
 
@@ -86,19 +111,38 @@ class Stage(Generic[P, R]):
         """Just call the function."""
         return self.function(*args, **kwargs)
 
+    @overload
+    def __get__(self, instance: None, owner: type, /) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None, /) -> Stage[..., R]: ...
+    def __get__(self, instance: object, owner: type | None = None, /) -> Stage[..., R]:
+        """As a method it binds as its function does, and keeps its options."""
+        bind = getattr(type(self.function), "__get__", None)
+        bound = self.function if bind is None else bind(self.function, instance, owner)
+        return self if bound is self.function else Stage(bound, **self._options)
+
+    def has_options_of(self, other: Stage[..., Any]) -> bool:
+        """True if another stage has the same options."""
+        return self._options == other._options
+
     def options(self, **options: Unpack[StageOptions]) -> Stage[P, R]:
         """A copy with some options changed.
 
         Examples
         --------
-        >>> stage(len, retry=2).options(name="length").retry.retries
+        >>> Stage(len, retry=2).options(name="length").retry.retries
         2
         """
         merged: StageOptions = {**self._options, **options}
         return Stage(self.function, **merged)
 
     def check(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], *, at_least: bool = False
+        self,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *,
+        at_least: bool = False,
+        gets: str | None = None,
     ) -> None:
         """Refuse arguments that do not fit the function.
 
@@ -111,6 +155,8 @@ class Stage(Generic[P, R]):
         at_least : bool
             More positional arguments will come in front, nobody knows yet how
             many.
+        gets : str, optional
+            What it is called with, for the error; default what the user gives.
 
         Raises
         ------
@@ -119,11 +165,30 @@ class Stage(Generic[P, R]):
         """
         reason = self._signature.refuses(args, kwargs, at_least=at_least)
         if reason is not None:
-            raise GraphError.wrong_arguments(self.name, self._signature.text, reason)
+            raise GraphError.wrong_arguments(self.name, self._signature.text, reason, gets)
 
     @functools.cached_property
     def _signature(self) -> Signature:
         return Signature(self.function)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that were given."""
+        return dict(self._options)
+
+    # `inspect.iscoroutinefunction` asks whatever looks like a function for these.
+
+    @property
+    def __code__(self) -> Any:
+        return self.function.__code__
+
+    @property
+    def __defaults__(self) -> Any:
+        return self.function.__defaults__
+
+    @property
+    def __kwdefaults__(self) -> Any:
+        return self.function.__kwdefaults__
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         found = _at_home(self)
@@ -132,6 +197,10 @@ class Stage(Generic[P, R]):
         if isinstance(found, Stage) and found.function is self.function:
             # The function cannot be pickled by its name: there is that other stage.
             return _changed, (found, self._options)
+        method: Any = self.function
+        of_method = isinstance(method, MethodType) and isinstance(found, Stage)
+        if of_method and found.function is method.__func__:
+            return _bound, (found, method.__self__, self._options)
         return self.by_value()
 
     def by_value(self) -> tuple[Any, ...]:
@@ -159,48 +228,8 @@ def _changed(stage: Stage[P, R], options: StageOptions) -> Stage[P, R]:
     return Stage(stage.function, **options)
 
 
-@overload
-def stage(function: Callable[P, R], /, **options: Unpack[StageOptions]) -> Stage[P, R]: ...
-@overload
-def stage(
-    **options: Unpack[StageOptions],
-) -> Callable[[Callable[P, R]], Stage[P, R]]: ...
-def stage(function: Callable[..., Any] | None = None, /, **options: Unpack[StageOptions]) -> Any:
-    """A stage: a function with options for how it is run.  Also a decorator.
-
-    Parameters
-    ----------
-    function : callable, optional
-        Any callable; without it the result is a decorator.
-    name : str, optional
-        Shown in pictures, timings, errors and Dask keys; default the
-        function's name.
-    retry : int or Retry, optional
-        Attempts after the first, or a `Retry`.
-    timeout : float, optional
-        Seconds for each attempt.  It is then abandoned and ends with a
-        `StageTimeout`; its worker's slot is free at once.
-    sequential : bool
-        One item at a time, in item order, each after the one before has ended.
-
-    Raises
-    ------
-    GraphError
-        If an option is out of its range, or the function cannot be a stage.
-
-    Examples
-    --------
-    >>> @stage(retry=2)
-    ... def double(x):
-    ...     return 2 * x
-    >>> double(4)
-    8
-    >>> stage(len, name="length")
-    <Stage length>
-    """
-    if function is None:
-        return lambda decorated: Stage(decorated, **options)
-    return Stage(function, **options)
+def _bound(stage: Stage[..., R], instance: object, options: StageOptions) -> Stage[..., R]:
+    return stage.__get__(instance).options(**options)
 
 
 def _plain(function: Any) -> tuple[Any, StageOptions]:
@@ -211,26 +240,7 @@ def _plain(function: Any) -> tuple[Any, StageOptions]:
         stage = function.func
         plain = functools.partial(stage.function, *function.args, **function.keywords)
         return plain, {**stage._options, "name": stage.name}
+    if isinstance(function, MethodType) and isinstance(function.__func__, Stage):
+        stage = function.__func__  # of a classmethod
+        return MethodType(stage.function, function.__self__), {**stage._options, "name": stage.name}
     return function, {}
-
-
-def _refuse(function: Any) -> None:
-    if not callable(function):
-        raise GraphError.not_callable(function)
-    inner = _inner(function)
-    for code in (inner, type(inner).__call__):
-        if inspect.iscoroutinefunction(code) or inspect.isasyncgenfunction(code):
-            raise GraphError.coroutine(_name_of(function))
-
-
-def _inner(function: Any) -> Any:
-    """What a partial calls in the end."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function
-
-
-def _name_of(function: Any) -> str:
-    inner = _inner(function)
-    found = getattr(inner, "__name__", None)
-    return found if isinstance(found, str) and found else type(inner).__name__

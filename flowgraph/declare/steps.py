@@ -14,21 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flowgraph.declare.stage import Stage
-    from flowgraph.runtime.link import Operation
+    from flowgraph.runtime.bind import Operation
 
 __all__ = [
     "MISSING",
+    "Batch",
     "Call",
     "Collect",
     "Collection",
+    "Concat",
     "Count",
     "Each",
     "Fold",
+    "Keyed",
     "Missing",
+    "Number",
     "Pack",
     "Parameter",
+    "Product",
     "Source",
     "Step",
+    "Take",
+    "Zip",
+    "kind_of",
 ]
 
 
@@ -51,6 +59,8 @@ class Step:
     """Steps whose values are read."""
     after: tuple[str, ...] = ()
     """Steps that must have ended before."""
+    annotations: tuple[tuple[str, Any], ...] = ()
+    """What Dask's scheduler is told of the step's tasks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +79,10 @@ class Call(Step):
     stage: Stage[..., Any]
     args: tuple[Any, ...]
     kwargs: tuple[tuple[str, Any], ...]
+    condition: Any = MISSING
+    """Template of what must be true for the call to be made."""
+    otherwise: Stage[..., Any] | None = None
+    """What is called if the condition is false; None for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +105,7 @@ class Each(Step):
     """A stage called on each item of the collection ``needs[0]``."""
 
     op: Operation
+    """``values`` calls the stage on the second part of a pair, whose first it keeps."""
     stage: Stage[..., Any]
     args: tuple[Any, ...] = ()
     kwargs: tuple[tuple[str, Any], ...] = ()
@@ -105,8 +120,56 @@ class Fold(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keyed(Step):
+    """The items of the collection ``needs[0]`` by their keys, in order of first appearance."""
+
+    key: Stage[..., Any]
+    op: Stage[..., Any] | None = None
+    """Combines the values of a key; None to keep them in a list."""
+    value: Stage[..., Any] | None = None
+    """What is combined of an item; None for the item itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(Step):
+    """Each item of the collection ``needs[0]`` with its place: ``(place, item)``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product(Step):
+    """Each item of the collection ``needs[0]`` with each of the list ``needs[1]``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zip(Step):
+    """The items of several collections side by side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concat(Step):
+    """The items of several collections one after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(Step):
+    """The items of the collection ``needs[0]`` in lists."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take(Step):
+    """The first items of the collection ``needs[0]``."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Collect(Step):
-    """The collection ``needs[0]`` as a list."""
+    """The collection ``needs[0]`` as a list, or its pairs as a dict."""
+
+    as_dict: bool = False
+    """Without the items that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,5 +177,39 @@ class Count(Step):
     """The number of items of the collection ``needs[0]``."""
 
 
-Collection = Source | Each
+Collection = Source | Each | Keyed | Number | Product | Zip | Concat | Batch | Take
 """Steps with items rather than one value."""
+
+
+_KINDS: Final = {
+    Parameter: "param",
+    Call: "task",
+    Source: "items",
+    Fold: "reduce",
+    Collect: "collect",
+    Count: "count",
+    Pack: "join",
+    Number: "enumerate",
+    Zip: "zip",
+    Concat: "concat",
+    Product: "product",
+    Batch: "batch",
+    Take: "take",
+}
+
+
+def kind_of(step: Step) -> str:
+    """What kind of node a step is: mostly the name of the method that declared it.
+
+    Examples
+    --------
+    >>> kind_of(Count(name="n")), kind_of(Source(name="photos", items=[]))
+    ('count', 'items')
+    """
+    if isinstance(step, Each):
+        return step.op
+    if isinstance(step, Keyed):
+        return "group_by" if step.op is None else "reduce_by"
+    if isinstance(step, Call) and step.condition is not MISSING:
+        return "when"
+    return _KINDS[type(step)]

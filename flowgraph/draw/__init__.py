@@ -10,7 +10,7 @@ from flowgraph.errors import GraphError
 if TYPE_CHECKING:
     from flowgraph.draw.model import Drawing
 
-__all__ = ["FORMATS", "format_of", "picture"]
+__all__ = ["FORMATS", "format_for", "format_of", "picture"]
 
 FORMATS: Final = ("svg", "png", "pdf", "html", "dot", "mermaid", "text")
 
@@ -44,6 +44,26 @@ def format_of(path: str) -> str:
     if suffix not in _SUFFIXES:
         raise GraphError.unknown_suffix(path, tuple(_SUFFIXES))
     return _SUFFIXES[suffix]
+
+
+def format_for(path: str, wanted: str) -> str:
+    """The format that is wanted for a file, if its name does not say another.
+
+    Raises
+    ------
+    GraphError
+        If it does.
+
+    Examples
+    --------
+    >>> format_for("pipeline.txt", "dot"), format_for("pipeline.picture", "png")
+    ('dot', 'png')
+    """
+    says = _SUFFIXES.get(Path(path).suffix.lower(), wanted)
+    is_text = says == "text" and wanted in ("dot", "mermaid")
+    if says != wanted and not is_text:
+        raise GraphError.other_suffix(path, wanted)
+    return wanted
 
 
 def picture(drawing: Drawing, format: str) -> bytes:  # noqa: A002  the word for it

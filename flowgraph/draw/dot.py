@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from flowgraph.draw.looks import INK, LOOKS, QUIET
-from flowgraph.draw.model import shown
+from flowgraph.errors.wording import shown
 
 if TYPE_CHECKING:
     from flowgraph.draw.model import Box, Drawing

@@ -27,6 +27,8 @@ class Look:
     shape: str = "box"
     """In Graphviz's words."""
     rounded: bool = False
+    parallel: bool = False
+    """True if it stands for many items."""
 
 
 # A pair of colours, fill and line, for each question about a node: is it given, does it
@@ -40,11 +42,21 @@ LOOKS: Final[Mapping[str, Look]] = {
     "param": Look("a parameter", *_GIVEN, shape="note"),
     "task": Look("one call", *_ONCE, rounded=True),
     "join": Look("several values as one", *_ONCE, shape="hexagon"),
-    "items": Look("a collection", *_EACH),
-    "map": Look("a call for each item", *_EACH, rounded=True),
-    "starmap": Look("a call for each tuple of arguments", *_EACH, rounded=True),
-    "filter": Look("the items for which it is true", *_EACH, rounded=True),
-    "flat_map": Look("all that each item gives", *_EACH, rounded=True),
+    "when": Look("a call if a condition is true", *_ONCE, shape="diamond"),
+    "items": Look("a collection", *_EACH, parallel=True),
+    "map": Look("a call for each item", *_EACH, rounded=True, parallel=True),
+    "starmap": Look("a call for each tuple of arguments", *_EACH, rounded=True, parallel=True),
+    "filter": Look("the items for which it is true", *_EACH, rounded=True, parallel=True),
+    "flat_map": Look("all that each item gives", *_EACH, rounded=True, parallel=True),
+    "values": Look("a call for the value of each key", *_EACH, rounded=True, parallel=True),
+    "enumerate": Look("each item with its place", *_EACH, parallel=True),
+    "zip": Look("items side by side", *_EACH, parallel=True),
+    "concat": Look("items one after the other", *_EACH, parallel=True),
+    "product": Look("each item with each other", *_EACH, parallel=True),
+    "batch": Look("items in lists", *_EACH, parallel=True),
+    "take": Look("the first items", *_EACH, parallel=True),
+    "group_by": Look("the items of each key", *_TOGETHER, shape="octagon", parallel=True),
+    "reduce_by": Look("the items of each key combined", *_TOGETHER, shape="octagon", parallel=True),
     "reduce": Look("the items combined", *_TOGETHER, shape="octagon"),
     "collect": Look("the items as a list", *_TOGETHER, shape="folder"),
     "count": Look("the number of items", *_TOGETHER, shape="folder"),

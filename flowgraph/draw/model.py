@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from flowgraph.declare.steps import Call, Collect, Count, Each, Fold, Pack, Parameter, Source
+from flowgraph.compiler.steps import reads_items, stages_of
+from flowgraph.declare.steps import Source, kind_of
+from flowgraph.draw.looks import LOOKS
+from flowgraph.errors.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
-__all__ = ["Arrow", "Box", "Drawing", "drawing_of", "shown"]
+__all__ = ["Arrow", "Box", "Drawing", "drawing_of"]
+
+_OPTIONS: Final = {
+    "deadline": " s",
+    "max_concurrency": "",
+    "rate": "/s",
+    "batch_size": "",
+    "pause": " s",
+}
+"""Options of a stage that are shown if they are set, with their units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +36,7 @@ class Box:
     name: str
     label: str
     kind: str
-    """param, task, items, map, starmap, filter, flat_map, reduce, collect, count or join;
-    mixed if it stands for nodes of several kinds."""
+    """A key of `flowgraph.draw.looks.LOOKS`."""
     detail: str = ""
     """Options of its stage."""
     target: bool = False
@@ -35,7 +47,7 @@ class Box:
     @property
     def parallel(self) -> bool:
         """True if it stands for many items."""
-        return self.kind in ("items", "map", "starmap", "filter", "flat_map")
+        return LOOKS[self.kind].parallel
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +94,10 @@ def drawing_of(name: str, steps: Mapping[str, Step], outputs: tuple[str, ...]) -
     for step in steps.values():
         label = shown(_label(step))
         target = step.name in targets
-        boxes.append(Box(step.name, label, _kind(step), _detail(step), target, _stage(step)))
-        item_wise = isinstance(step, (Each, Fold, Collect, Count))
+        boxes.append(Box(step.name, label, kind_of(step), _detail(step), target, _stage(step)))
+        flowing = reads_items(step)
         for place, need in enumerate(step.needs):
-            flows = item_wise and place == 0
+            flows = place < len(flowing)
             arrows.append(Arrow(need, step.name, "items" if flows else "value"))
         arrows.extend(
             # Who reads a value waits for it anyhow.
@@ -96,44 +108,18 @@ def drawing_of(name: str, steps: Mapping[str, Step], outputs: tuple[str, ...]) -
     return Drawing(shown(name), tuple(boxes), tuple(arrows))
 
 
-def shown(text: str) -> str:
-    r"""A text on one line, with what no file can show written as Python writes it.
-
-    Examples
-    --------
-    >>> print(shown("two\nlines"))
-    two\nlines
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
-    )
-
-
-def _kind(step: Step) -> str:
-    if isinstance(step, Each):
-        return step.op
-    kinds: dict[type[Step], str] = {
-        Parameter: "param",
-        Call: "task",
-        Source: "items",
-        Fold: "reduce",
-        Collect: "collect",
-        Count: "count",
-        Pack: "join",
-    }
-    return kinds[type(step)]
-
-
 def _stage(step: Step) -> str:
-    stage = getattr(step, "stage", None)
+    stage = _stage_of(step)
     return "" if stage is None else shown(stage.name)
 
 
+def _stage_of(step: Step) -> Stage[..., Any] | None:
+    """The stage whose name a node takes."""
+    return next(iter(stages_of(step)), None)
+
+
 def _label(step: Step) -> str:
-    stage = getattr(step, "stage", None)
+    stage = _stage_of(step)
     # "load-2" is "load" made unique; "load-all" is a name of its own.
     if stage is None or re.fullmatch(re.escape(stage.name) + r"(-\d+)?", step.name):
         return step.name
@@ -145,7 +131,7 @@ def _detail(step: Step) -> str:
         if step.items is None:
             return ""
         return "1 item" if len(step.items) == 1 else f"{len(step.items)} items"
-    stage = getattr(step, "stage", None)
+    stage = _stage_of(step)
     if stage is None:
         return ""
     said = []
@@ -155,4 +141,7 @@ def _detail(step: Step) -> str:
         said.append(f"timeout {stage.timeout:g} s")
     if stage.sequential:
         said.append("sequential")
+    for option, unit in _OPTIONS.items():
+        if (value := getattr(stage, option)) is not None:
+            said.append(f"{option.replace('_', ' ')} {value:g}{unit}")
     return ", ".join(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from flowgraph.draw.model import shown
+from flowgraph.errors.wording import shown
 
 if TYPE_CHECKING:
     from flowgraph.draw.model import Drawing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowgraph.errors.root import FlowgraphError
+from flowgraph.errors.wording import said
 
 __all__ = ["CompileError"]
 
@@ -15,7 +16,7 @@ class CompileError(FlowgraphError):
         """Something cannot be pickled."""
         return cls(
             f"{owner} cannot travel to another process: {thing} cannot be pickled "
-            f"({type(error).__name__}: {error}).\n"
+            f"({said(error)}).\n"
             'Make it inside the stage, or use scheduler="threads".'
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowgraph.errors.root import FlowgraphError
-from flowgraph.errors.wording import quoted
+from flowgraph.errors.wording import quoted, safe_repr, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,35 +24,55 @@ class GraphError(FlowgraphError):
         )
 
     @classmethod
+    def other_suffix(cls, path: str, wanted: str) -> GraphError:
+        """A file's name and the format asked for contradict each other."""
+        return cls(
+            f"the suffix of '{path}' does not fit the format {wanted}.\n"
+            "Give the file another suffix, or leave the format out: the suffix sets it."
+        )
+
+    @classmethod
     def bad_option(cls, option: str, value: object, wanted: str) -> GraphError:
         """An option's value is out of its range."""
-        return cls(f"{option}={value!r} is not possible: it takes {wanted}.")
+        return cls(f"{option}={safe_repr(value)} is not possible: it takes {wanted}.")
 
     @classmethod
     def unknown_options(cls, unknown: Sequence[str], known: Sequence[str]) -> GraphError:
         """A stage has no such option."""
-        return cls(f"a stage has no option {quoted(unknown)}; its options are {quoted(known)}.")
+        return cls(f"a stage has no {several('option', unknown)}; its options are {quoted(known)}.")
 
     @classmethod
     def not_callable(cls, thing: object) -> GraphError:
         """What was given as a stage cannot be called."""
-        return cls(f"{thing!r} is not a function, so it cannot be a stage.")
+        return cls(f"{safe_repr(thing)} is not a function, so it cannot be a stage.")
 
     @classmethod
-    def coroutine(cls, name: str) -> GraphError:
-        """Coroutine functions are no stages yet."""
+    def coroutine_as(cls, name: str, role: str) -> GraphError:
+        """A coroutine function where many calls are made at a time."""
         return cls(
-            f"'{name}' is a coroutine function, which cannot be a stage.\n"
-            "Wrap it in a function that calls asyncio.run."
+            f"'{name}' is a coroutine function, which cannot be a {role}.\n"
+            "Await it in a stage before: items.map(…)."
         )
 
     @classmethod
-    def wrong_arguments(cls, stage: str, signature: object, reason: str) -> GraphError:
-        """Arguments do not fit the function."""
+    def async_generator(cls, name: str) -> GraphError:
+        """Asynchronous generators are no stages."""
         return cls(
-            f"the arguments given to stage '{stage}' do not fit: {reason}.\n"
-            f"Its signature is {stage}{signature}."
+            f"'{name}' is an asynchronous generator, which cannot be a stage.\n"
+            "Return a list from a coroutine function."
         )
+
+    @classmethod
+    def wrong_arguments(
+        cls, stage: str, signature: object, reason: str, gets: str | None
+    ) -> GraphError:
+        """Arguments do not fit the function; ``gets`` says what it is called with."""
+        mend = (
+            f"Give it the arguments of its signature: {stage}{signature}."
+            if gets is None
+            else f"It gets {gets}: make that fit its signature, {stage}{signature}."
+        )
+        return cls(f"the arguments given to stage '{stage}' do not fit: {reason}.\n{mend}")
 
     @classmethod
     def hidden_node(cls, container: str) -> GraphError:
@@ -94,7 +114,7 @@ class GraphError(FlowgraphError):
 
         close = get_close_matches(str(name), known, n=1)
         mend = f"Did you mean '{close[0]}'?" if close else "Its names are in g.nodes."
-        return cls(f"graph '{graph}' has no node {name!r}.\n{mend}")
+        return cls(f"graph '{graph}' has no node {safe_repr(name)}.\n{mend}")
 
     @classmethod
     def foreign_node(cls, node: str, its_graph: str, graph: str) -> GraphError:
@@ -107,13 +127,14 @@ class GraphError(FlowgraphError):
     @classmethod
     def not_a_node(cls, thing: object) -> GraphError:
         """Something else stands where a node is wanted."""
-        return cls(f"{thing!r} is not a node: use what g.task, g.items or g.param gave.")
+        return cls(f"{safe_repr(thing)} is not a node: use what g.task, g.items or g.param gave.")
 
     @classmethod
     def not_iterable(cls, thing: object) -> GraphError:
         """What was given to `items` has no items."""
         return cls(
-            f"g.items({thing!r}): an object of type {type(thing).__name__} cannot be iterated.\n"
+            f"g.items({safe_repr(thing)}): "
+            f"an object of type {type(thing).__name__} cannot be iterated.\n"
             "Give it an iterable, or a node whose value is one."
         )
 
@@ -121,6 +142,36 @@ class GraphError(FlowgraphError):
     def no_stages(cls) -> GraphError:
         """A pipeline has nothing to do."""
         return cls("a pipeline needs at least one stage: items.pipeline(first, second, …).")
+
+    @classmethod
+    def not_a_digraph(cls, thing: object) -> GraphError:
+        """What should be a directed graph of NetworkX is something else."""
+        return cls(
+            f"{safe_repr(thing)} is not a networkx.DiGraph: edges need a direction, "
+            "and there is one at most from a node to another."
+        )
+
+    @classmethod
+    def cycle(cls, graph: str, nodes: Sequence[str]) -> GraphError:
+        """Nodes need one another in a circle."""
+        return cls(
+            f"graph '{graph}' has a cycle: {' → '.join((*nodes, nodes[0]))}.\n"
+            "Take one of its edges out."
+        )
+
+    @classmethod
+    def no_stage_of_node(cls, node: str, stage: object) -> GraphError:
+        """A node of a directed graph has nothing to call."""
+        told = "no attribute 'stage'" if stage is None else f"stage={safe_repr(stage)}"
+        return cls(
+            f"node '{node}' has {told}, which cannot be called.\n"
+            f"Give it a function: digraph.add_node({node!r}, stage=function)."
+        )
+
+    @classmethod
+    def no_others(cls, operation: str) -> GraphError:
+        """A collection is to be put together with nothing."""
+        return cls(f"items.{operation}(other, …) needs at least one other collection.")
 
     @classmethod
     def no_branches(cls) -> GraphError:
@@ -131,7 +182,8 @@ class GraphError(FlowgraphError):
     def keys_not_text(cls, branches: object) -> GraphError:
         """Branch names cannot be keyword arguments."""
         return cls(
-            f"join(**results) needs branch names that are text; these are {list(branches)!r}.\n"  # type: ignore[call-overload]
+            "join(**results) needs branch names that are text; "
+            f"these are {safe_repr(list(branches))}.\n"  # type: ignore[call-overload]
             "Rename the branches, or leave join out and take the dict."
         )
 
@@ -153,25 +205,41 @@ class GraphError(FlowgraphError):
     @classmethod
     def missing_parameters(cls, graph: str, names: Sequence[str]) -> GraphError:
         """A required parameter has no value."""
-        example = ", ".join(f"'{name}': …" for name in names)
+        python = ", ".join(f"'{name}': …" for name in names)
+        shell = " ".join(f"--param {name}=…" for name in names)
+        needs, it = ("a value for", "it") if len(names) == 1 else ("values for the", "them")
         return cls(
-            f"graph '{graph}' needs a value for parameter {quoted(names)}.\n"
-            f"Give it: g.run(params={{{example}}}), or --param {names[0]}=… on the command line."
+            f"graph '{graph}' needs {needs} {several('parameter', names)}.\n"
+            f"Give {it}: g.run(params={{{python}}}), or {shell} on the command line."
         )
+
+    @classmethod
+    def parameters_left_out(cls, graph: str, names: Sequence[str]) -> GraphError:
+        """A graph is included without a value that it requires."""
+        example = ", ".join(f"{name}=…" for name in names)
+        return cls(
+            f"graph '{graph}' is included without a value for {quoted(names)}.\n"
+            f"Give it: g.include(graph, {example})."
+        )
+
+    @classmethod
+    def includes_itself(cls, graph: str) -> GraphError:
+        """A graph cannot be a part of itself."""
+        return cls(f"graph '{graph}' cannot include itself; include another one.")
 
     @classmethod
     def unknown_parameters(
         cls, graph: str, names: Sequence[str], known: Sequence[str]
     ) -> GraphError:
         """A parameter that the graph does not have."""
-        has = f"its parameters are {quoted(known)}" if known else "it has none"
-        return cls(f"graph '{graph}' has no parameter {quoted(names)}; {has}.")
+        has = f"it has {several('parameter', known)}" if known else "it has none"
+        return cls(f"graph '{graph}' has no {several('parameter', names)}; {has}.")
 
     @classmethod
     def unknown_scheduler(cls, scheduler: object, names: Sequence[str]) -> GraphError:
         """No such scheduler."""
         return cls(
-            f"there is no scheduler {scheduler!r}: take {quoted(names)}, "
+            f"there is no scheduler {safe_repr(scheduler)}: take {quoted(names)}, "
             "a distributed.Client, or an address such as 'tcp://127.0.0.1:8786'."
         )
 
@@ -184,9 +252,19 @@ class GraphError(FlowgraphError):
         )
 
     @classmethod
-    def running_twice(cls, name: str) -> GraphError:
-        """A plan was run a second time."""
-        return cls(f"the plan of graph '{name}' has run already; compile the graph again.")
+    def cannot_run(cls, graph: str, findings: Sequence[str]) -> GraphError:
+        """A check found what would make a run fail."""
+        return cls("\n".join((f"graph '{graph}' cannot run there:", *findings)))
+
+    @classmethod
+    def not_a_run(cls, path: str, reason: str) -> GraphError:
+        """A file should be a saved run."""
+        return cls(f"'{path}' is not a saved run: {reason}.\nrun.save(path) writes one.")
+
+    @classmethod
+    def cannot_read(cls, path: str, error: OSError) -> GraphError:
+        """A file cannot be read."""
+        return cls(f"'{path}' cannot be read: {error.strerror or error}")
 
     @classmethod
     def cannot_write(cls, path: str, error: OSError) -> GraphError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowgraph.errors.wording import said
+from flowgraph.errors.wording import safe_str, said
 
 __all__ = ["FlowgraphError"]
 
@@ -37,18 +37,31 @@ class FlowgraphError(Exception):
         """A value arrived that cannot be unpickled."""
         return cls(
             f"the value of '{name}' cannot be unpickled here "
-            f"({type(error).__name__}: {error}).\n"
+            f"({said(error)}).\n"
             "Return something whose class can be pickled and unpickled."
+        )
+
+    @classmethod
+    def loaded_without_values(cls, name: str) -> FlowgraphError:
+        """A value of a run that was loaded from a file."""
+        return cls(
+            f"the value of '{name}' is not here: a saved run has records and errors, no values.\n"
+            "Run the graph again for its values."
         )
 
     @classmethod
     def not_json(cls, error: BaseException) -> FlowgraphError:
         """A value was asked for as JSON, but is none."""
         return cls(
-            f"the value cannot be written as JSON: {error}.\n"
+            f"the value cannot be written as JSON: {safe_str(error)}.\n"
             "Return lists, dicts with text keys, text, numbers, true, false and None, "
             "or leave --json out."
         )
+
+    @classmethod
+    def no_standard_output(cls, reason: str) -> FlowgraphError:
+        """There is nowhere to print to."""
+        return cls(f"standard output cannot be written: {reason}")
 
     @classmethod
     def no_repr(cls, error: BaseException) -> FlowgraphError:

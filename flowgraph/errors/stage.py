@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors.root import FlowgraphError
+from flowgraph.errors.wording import mends, safe_repr, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["SkippedError", "StageError", "StageTimeout"]
+__all__ = ["SkippedError", "StageError", "StageTimeout", "nothing_to_reduce"]
 
 
 class StageTimeout(FlowgraphError, TimeoutError):
@@ -18,13 +19,14 @@ class StageTimeout(FlowgraphError, TimeoutError):
     A `TimeoutError`, hence an `OSError`: ``Retry(on=OSError)`` retries it.
     """
 
-    def __init__(self, stage: str, seconds: float) -> None:
-        super().__init__(f"stage '{stage}' took longer than its timeout of {seconds:g} s")
+    def __init__(self, stage: str, seconds: float, what: str = "stage") -> None:
+        super().__init__(f"{what} '{shown(stage)}' took longer than its timeout of {seconds:g} s")
         self.stage = stage
         self.seconds = seconds
+        self._what = what
 
-    def __reduce__(self) -> tuple[type[StageTimeout], tuple[str, float]]:
-        return type(self), (self.stage, self.seconds)
+    def __reduce__(self) -> tuple[type[StageTimeout], tuple[str, float, str]]:
+        return type(self), (self.stage, self.seconds, self._what)
 
 
 class StageError(FlowgraphError):
@@ -62,32 +64,64 @@ class StageError(FlowgraphError):
         self.errors = tuple(errors)
         place = "" if index is None else f" on item {index}"
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        last = f": {self.errors[-1]!r}" if self.errors else ""
-        super().__init__(f"stage '{stage}' failed{place} after {times}{last}")
+        lines = [f"stage '{shown(stage)}' failed{place} after {times}"]
+        if self.errors:
+            lines[0] += f": {safe_repr(self.errors[-1])}"
+            lines += mends(self.errors[-1])
+        super().__init__("\n".join(lines))
         self.__cause__ = self.errors[-1] if self.errors else None
 
     def __reduce__(self) -> tuple[type[StageError], tuple[Any, ...]]:
         return type(self), (self.stage, self.index, self.attempts, self.worker, self.errors)
 
 
+def nothing_to_reduce(node: str) -> ValueError:
+    """The cause when a reduction has neither items nor an initial value."""
+    return ValueError(
+        f"node '{shown(node)}' has nothing to reduce, and no initial value: "
+        "give it one, as in reduce(op, initial=…)"
+    )
+
+
 class SkippedError(FlowgraphError):
-    """A value was asked for that was never computed: something it needs failed.
+    """A value was asked for that was never computed: something it needs failed or was not wanted.
 
     Attributes
     ----------
     node : str
         The node that was skipped.
-    because : str
-        The node whose failure caused it.
+    because : str or None
+        The node whose failure, or whose false condition, caused it; None if
+        the run ended before.
+    failed : bool
+        False if nothing failed: a condition was false.
     """
 
-    def __init__(self, node: str, because: str) -> None:
-        super().__init__(
-            f"node '{node}' was skipped because '{because}' failed.\n"
-            f"Look at run['{because}'] or run.errors for the reason."
-        )
+    def __init__(self, node: str, because: str | None, *, failed: bool = True) -> None:
+        name, cause = shown(node), shown(because or "")
+        if because is None:
+            super().__init__(
+                f"node '{name}' was not reached before the run ended.\n"
+                "Give the run more time, or run the graph again for it."
+            )
+        elif failed:
+            super().__init__(
+                f"node '{name}' was skipped because '{cause}' failed.\n"
+                f"Look at run['{cause}'] or run.errors for the reason."
+            )
+        else:
+            of = "its condition" if node == because else f"the condition of '{cause}'"
+            super().__init__(
+                f"node '{name}' was skipped because {of} was false.\n"
+                "Give g.when(…, otherwise=…) what is to be called then."
+            )
         self.node = node
         self.because = because
+        self.failed = failed
 
-    def __reduce__(self) -> tuple[type[SkippedError], tuple[str, str]]:
-        return type(self), (self.node, self.because)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _skipped, (self.node, self.because, self.failed)
+
+
+def _skipped(node: str, because: str | None, failed: bool) -> SkippedError:
+    return SkippedError(node, because, failed=failed)

@@ -4,17 +4,43 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
+from flowgraph.errors.wording import shown
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich import progress as rich_progress
 
     from flowgraph.results.progress import Progress
 
-__all__ = ["Bars", "Lines"]
+__all__ = ["Bars", "Lines", "watching"]
 
 _EVERY: Final = 5.0
 """Seconds between the lines in a log."""
+
+
+@contextmanager
+def watching(
+    progress: Callable[[Progress], object] | bool | None,
+) -> Iterator[Callable[[Progress], object] | None]:
+    """What is told of a run's progress, as long as the context lasts.
+
+    Parameters
+    ----------
+    progress : callable, bool or None
+        True for bars where standard error is a terminal, lines elsewhere.
+    """
+    if progress is None or progress is False:
+        yield None
+    elif progress is not True:
+        yield progress
+    else:
+        is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        with Bars() if is_terminal else Lines() as shown_there:
+            yield shown_there
 
 
 class Bars:
@@ -47,7 +73,7 @@ class Bars:
         failed = f"{progress.failed} failed" if progress.failed else ""
         if progress.stage not in self._tasks:
             self._tasks[progress.stage] = self._bars.add_task(
-                progress.stage, total=progress.total, failed=failed
+                shown(progress.stage), total=progress.total, failed=failed
             )
         self._bars.update(
             self._tasks[progress.stage],
@@ -78,10 +104,11 @@ class Lines:
     def _say(self) -> None:
         self._last = time.monotonic()
         if self._stages:
-            print(", ".join(map(_in_words, self._stages.values())), file=sys.stderr)
+            with suppress(OSError):  # a run must not end because nobody can be told how far it is
+                print(", ".join(map(_in_words, self._stages.values())), file=sys.stderr)
 
 
 def _in_words(progress: Progress) -> str:
     total = "" if progress.total is None else f"/{progress.total}"
     failed = f" ({progress.failed} failed)" if progress.failed else ""
-    return f"{progress.stage} {progress.completed}{total}{failed}"
+    return f"{shown(progress.stage)} {progress.completed}{total}{failed}"

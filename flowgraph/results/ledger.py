@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from flowgraph.errors import GraphError, StageError
+from flowgraph.results.account import Account, TaskInfo
 from flowgraph.results.progress import Progress
-from flowgraph.results.stats import Counts, count
-from flowgraph.runtime.failure import Failure
+from flowgraph.results.stats import Counts
 from flowgraph.runtime.outcome import Report
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.plan import Key, Plan
     from flowgraph.runtime.outcome import Outcome
-    from flowgraph.runtime.scope import Bundle
 
 __all__ = ["Ledger"]
 
@@ -28,27 +26,39 @@ class Ledger:
     ----------
     plan : Plan
         What runs.
+    workers : int
+        Tasks that run at once.
     halts : bool
         Raise the first final failure.
     progress : callable, optional
         Told of each stage that is further; what it raises ends the run.
+
+    Raises
+    ------
+    GraphError
+        If the plan has run already.
     """
 
     def __init__(
-        self, plan: Plan, *, halts: bool, progress: Callable[[Progress], object] | None
+        self,
+        plan: Plan,
+        workers: int,
+        *,
+        halts: bool,
+        progress: Callable[[Progress], object] | None,
     ) -> None:
-        if plan.control.used:
-            raise GraphError.running_twice(plan.name)
-        plan.control.used = True
         self.plan = plan
-        self.started = time.time()
-        self.wall = 0.0
         self.outcomes: dict[Key, Outcome] = {}
-        self.bundles: dict[int, Bundle] = {}
-        self.failures: list[Failure] = []
-        self.counts: dict[int, Counts] = {}
+        self.account = Account(
+            name=plan.name,
+            nodes=plan.nodes,
+            tasks=tuple(TaskInfo(job.key, job.work.node, job.needs) for job in plan.jobs),
+            targets=tuple(target.node for target in plan.targets),
+            started=time.time(),
+            workers=workers,
+        )
         self._wanted = {key for target in plan.targets for key in target.keys}
-        self._halts = halts
+        self.halts = halts
         self._progress = progress
         self._begun = time.perf_counter()
         self._stages: dict[str, list[int]] = {}
@@ -63,27 +73,22 @@ class Ledger:
         ------
         StageError
             If it is a final failure and the run is to end at the first.
+        BaseException
+            Whatever ``progress`` raises.
         """
         if key in self._wanted and not isinstance(outcome, Report):
             self.outcomes[key] = outcome
         bundle = outcome.bundle
-        changed: set[int] = set()
-        if bundle is not None and bundle.task not in self.bundles:
-            self.bundles[bundle.task] = bundle
-            self.failures.extend(bundle.failures)
-            changed = count(bundle, self.counts)
+        changed = set() if bundle is None else self.account.add(bundle)
         if self._progress is not None and changed:
             self._tell(changed)
-        if self._halts:
-            failure = outcome.missing if isinstance(outcome.missing, Failure) else None
-            if bundle is not None and bundle.failures:
-                failure = bundle.failures[0]
-            if failure is not None:
+        if self.halts and bundle is not None:
+            for failure in (*bundle.failures, *(lost.failure for lost in bundle.lost)):
                 raise failure.to_error()
 
     def close(self) -> None:
         """Note the end of the run."""
-        self.wall = time.perf_counter() - self._begun
+        self.account.wall = time.perf_counter() - self._begun
 
     def _tell(self, changed: set[int]) -> None:
         assert self._progress is not None
@@ -93,13 +98,9 @@ class Ledger:
                 self._progress(self._of_stage(name, numbers))
 
     def _of_stage(self, name: str, numbers: list[int]) -> Progress:
-        counts = [self.counts.get(number, Counts()) for number in numbers]
+        counts = [self.account.counts.get(number, Counts()) for number in numbers]
         successful = sum(each.completed for each in counts)
         failed = sum(each.failed for each in counts)
         owed = [self.plan.nodes[number].owed for number in numbers]
         total = None if None in owed else sum(each or 0 for each in owed)
         return Progress(name, successful + failed, total, successful, failed)
-
-    def errors(self) -> list[StageError]:
-        """Every final failure."""
-        return [failure.to_error() for failure in self.failures]

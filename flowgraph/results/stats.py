@@ -6,22 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, overload
 
-from flowgraph.runtime.scope import (
+from flowgraph.errors.wording import shown
+from flowgraph.runtime.report import (
     FAILED,
     OK,
     RETRIED,
     SKIPPED,
     TIMED_OUT,
     TIMED_OUT_RETRIED,
-    VOID,
     rows,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
-    from flowgraph.compiler.plan import Plan
-    from flowgraph.runtime.scope import Bundle
+    from flowgraph.compiler.plan import NodeInfo
+    from flowgraph.runtime.report import Bundle
 
 __all__ = ["Attempt", "Counts", "StageRow", "StageTable", "Stats", "attempts_of", "count"]
 
@@ -56,14 +56,12 @@ class Attempt:
     """ok, retried, failed, timed out or skipped."""
 
 
-def attempts_of(plan: Plan, bundles: Iterable[Bundle]) -> list[Attempt]:
+def attempts_of(nodes: Sequence[NodeInfo], bundles: Iterable[Bundle]) -> list[Attempt]:
     """All records of a run, by their start."""
     found = []
     for bundle in bundles:
         for node, first, last, calls, attempt, outcome, start, seconds in rows(bundle.rows):
-            if outcome == VOID:
-                continue
-            info = plan.nodes[node]
+            info = nodes[node]
             found.append(
                 Attempt(
                     info.stage or info.name,
@@ -90,8 +88,11 @@ class Counts:
     retried: int = 0
 
 
-def count(bundle: Bundle, counts: dict[int, Counts]) -> set[int]:
-    """Add a bundle to the counts of its nodes; gives the nodes that changed."""
+def count(bundle: Bundle, counts: dict[int, Counts], single: Container[int] = ()) -> set[int]:
+    """Add a bundle to the counts of its nodes; gives the nodes that changed.
+
+    A node in ``single`` owes one call, and fails once, however many parts of it do.
+    """
     changed = set()
     for node, _, _, calls, _, outcome, _, _ in rows(bundle.rows):
         changed.add(node)
@@ -99,14 +100,11 @@ def count(bundle: Bundle, counts: dict[int, Counts]) -> set[int]:
         if outcome == OK:
             of_node.completed += calls
         elif outcome in (FAILED, TIMED_OUT):
-            of_node.failed += calls
+            of_node.failed = 1 if node in single else of_node.failed + calls
         elif outcome in (RETRIED, TIMED_OUT_RETRIED):
             of_node.retried += calls
         elif outcome == SKIPPED:
             of_node.skipped += calls
-        elif outcome == VOID:
-            of_node.completed -= calls
-            of_node.failed += calls
     return changed
 
 
@@ -124,6 +122,8 @@ class StageRow:
     """Calls that were owed but not made, since the run ended before."""
     retried: int
     """Attempts that failed and were followed by another."""
+    attempts: int
+    """All that took time, also those that make a part of a reduction."""
     total_time: float
     """Sum of all attempts."""
     mean: float
@@ -191,12 +191,18 @@ class StageTable(Sequence[StageRow]):
     def __iter__(self) -> Iterator[StageRow]:
         return iter(self._rows)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StageTable) and self._rows == other._rows
+
+    def __hash__(self) -> int:
+        return hash(self._rows)
+
     def __str__(self) -> str:
         head = ("stage", "total", "completed", "failed", "skipped", "cancelled", "retried")
         times = ("mean", "p50", "p95", "max", "queued")
         lines: list[tuple[str, ...]] = [(*head, *times)]
         for row in self._rows:
-            counts = [str(getattr(row, name)) for name in head]
+            counts = [shown(str(getattr(row, name))) for name in head]
             lines.append((*counts, *(_seconds(getattr(row, name)) for name in times)))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(

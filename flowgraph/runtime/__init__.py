@@ -1,7 +1,21 @@
 """What a worker executes: standard library only, nothing of Dask or the compiler.
 
-``call`` and ``retry`` are plain data; ``code`` holds the user's functions;
-``scope`` collects what happens; ``attempt``, ``watch``, ``flow`` and ``fold``
-call the functions; ``work`` has one class for each kind of Dask task and
-``outcome`` is what each gives back.
+``call``, ``retry`` and ``cuts`` are plain data, and ``positions`` say where an
+item stands in its source; ``code`` holds the user's functions, and ``pickling``
+says how they and their values are packed.
+
+``scope`` collects what happens in a task.  ``attempt`` makes one call with its
+retries, ``watch`` keeps its time limit and ``pace`` the time between two calls.
+``flow`` takes a partition through a chain: each ``link`` calls a stage on
+blocks, a ``free`` one calls none, and a ``single`` item leaves its block.
+``coroutines`` does the same for coroutine stages, on the process's event
+``loop``.  ``sink`` takes what comes out, ``keyed`` by its key.
+
+``work`` is what all kinds of Dask task have in common: ``calls``, ``chain``,
+``merge``, ``light`` and ``arrange`` have a class for each kind, ``heads`` make
+the partitions that they start from, and ``outcome`` is what each gives back: a
+value, or a ``failure``.
+
+``child`` is the loop of a worker process, which has its ``setting`` from its
+parent and speaks with it by ``wire``.
 """

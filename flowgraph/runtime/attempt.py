@@ -2,109 +2,178 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.errors import StageTimeout
-from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.scope import (
-    FAILED,
-    OK,
-    RETRIED,
-    TIMED_OUT,
-    TIMED_OUT_RETRIED,
-    Halt,
-    here,
-)
+from flowgraph.errors.wording import Mend, safe_repr
+from flowgraph.runtime.failure import Failure, annotate
+from flowgraph.runtime.report import FAILED, OK, RETRIED, TIMED_OUT, TIMED_OUT_RETRIED
+from flowgraph.runtime.scope import Halt, here
 from flowgraph.runtime.setting import ignore_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowgraph.runtime.code import Stage
+    from flowgraph.runtime.pace import Pace
     from flowgraph.runtime.positions import Index
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.watch import Watch
 
-__all__ = ["Site", "attempt", "is_interrupt", "next_delay", "outcome_of", "own_frames_off"]
+__all__ = [
+    "LATER",
+    "Attempts",
+    "Site",
+    "attempt",
+    "is_interrupt",
+    "next_delay",
+    "outcome_of",
+    "own_frames_off",
+]
+
+_OWN: Final = os.path.dirname(__file__) + os.sep
+
+
+class _Later:
+    """Stands for the value of a call that is to be tried again."""
+
+
+LATER: Final = _Later()
 
 
 class Site:
-    """Which call is meant: the stage, its node, and how many calls a success counts."""
+    """Which call is meant: the stage, its node, how many calls a success counts, and its pace."""
 
-    __slots__ = ("count", "name", "node", "stage")
+    __slots__ = ("count", "name", "node", "pace", "stage")
 
-    def __init__(self, stage: Stage, node: int, name: str, count: int = 1) -> None:
+    def __init__(
+        self, stage: Stage, node: int, name: str, count: int = 1, pace: Pace | None = None
+    ) -> None:
         self.stage = stage
         self.node = node
         self.name = name
         self.count = count
+        self.pace = pace
 
     def failure(self, index: Index | None, errors: list[BaseException]) -> Failure:
         """The final failure of the call, after these errors."""
         return Failure(self.stage.name, self.name, index, len(errors), here(), tuple(errors))
 
 
-def attempt(
-    scope: Scope, site: Site, call: Callable[[], Any], watch: Watch | None = None
-) -> Any | Failure:
-    """The value of ``call()``, or the failure after its last attempt.
+class Attempts:
+    """One call, and its attempts so far.
 
     Parameters
     ----------
     scope : Scope
-        Gets the records; also says how to wait.
+        Gets the records.
     site : Site
         Whose call it is.
     call : callable
         Takes no arguments.
     watch : Watch, optional
         Runs the call under the stage's time limit.
-
-    Raises
-    ------
-    Halt
-        If the run is over.
-    KeyboardInterrupt
-        If the user interrupts the main thread.
     """
-    errors: list[BaseException] = []
-    while True:
+
+    __slots__ = ("_call", "_errors", "_scope", "_since", "_site", "_watch", "due")
+
+    def __init__(
+        self, scope: Scope, site: Site, call: Callable[[], Any], watch: Watch | None = None
+    ) -> None:
+        self._scope = scope
+        self._site = site
+        self._call = call
+        self._watch = watch
+        self._errors: list[BaseException] = []
+        self._since: float | None = None
+        self.due = 0.0
+        """When the next attempt is to be made."""
+
+    def make(self) -> Any | Failure:
+        """The value, the failure after the last attempt, or LATER: another one is due.
+
+        Raises
+        ------
+        Halt
+            If the run is over.
+        KeyboardInterrupt
+            If the user interrupts the main thread.
+        """
+        scope, site, call, watch = self._scope, self._site, self._call, self._watch
+        if site.pace is not None:
+            scope.sleep(site.pace.reserve(scope.now()))
         begun = scope.now()
-        error: BaseException
         try:
             value = call() if watch is None else watch.call(call)
         except BaseException as raised:
             if is_interrupt(raised):
                 raise
-            error = own_frames_off(raised, 1)
-        else:
-            scope.note(site.node, None, None, site.count, len(errors) + 1, OK, begun, scope.now())
-            return value
-        ended = scope.now()
+            return self._failed(own_frames_off(raised), begun, scope.now())
+        attempt = len(self._errors) + 1
+        scope.note(site.node, None, None, site.count, attempt, OK, begun, scope.now())
+        return value
+
+    def close(self) -> None:
+        """Let go of what kept the time limit."""
+        if self._watch is not None:
+            self._watch.leave()
+
+    def _failed(self, error: BaseException, begun: float, ended: float) -> Any:
+        site, errors = self._site, self._errors
+        if self._since is None:
+            self._since = begun
         errors.append(error)
-        delay = next_delay(site.stage, errors)
-        # A retried attempt counts as one call, also where a success counts none.
-        count = site.count if delay is None else 1
+        delay = next_delay(site.stage, errors, ended - self._since)
         outcome = outcome_of(error, final=delay is None)
-        scope.note(site.node, None, None, count, len(errors), outcome, begun, ended)
+        # One call, also where a success counts none: a part of a reduction.
+        self._scope.note(site.node, None, None, 1, len(errors), outcome, begun, ended)
         if delay is None:
             return site.failure(None, errors)
-        scope.sleep(delay)
+        self.due = ended + delay
+        return LATER
 
 
-def next_delay(stage: Stage, errors: list[BaseException]) -> float | None:
-    """Seconds until the next attempt after these errors; None if there is none."""
+def attempt(
+    scope: Scope, site: Site, call: Callable[[], Any], watch: Watch | None = None
+) -> Any | Failure:
+    """The value of ``call()``, or the failure after its last attempt; see `Attempts`."""
+    attempts = Attempts(scope, site, call, watch)
+    while (made := attempts.make()) is LATER:
+        scope.sleep(attempts.due - scope.now())
+    return made
+
+
+def next_delay(stage: Stage, errors: list[BaseException], spent: float) -> float | None:
+    """Seconds until the next attempt; None if there is none.
+
+    Parameters
+    ----------
+    stage : Stage
+        Has the policy.
+    errors : list of BaseException
+        Those of the attempts so far.
+    spent : float
+        Seconds since the first attempt began.
+    """
     retry = stage.retry
     if retry is None or len(errors) > retry.retries:
         return None
     try:
         wanted = retry.wants(errors[-1])
     except Exception as broken:
-        errors[-1].add_note(f"The retry condition of stage '{stage.name}' raised {broken!r}.")
+        told = f"The retry condition of stage '{stage.name}' raised {safe_repr(broken)}."
+        annotate(errors[-1], Mend(told))
         return None
-    return retry.delay(len(errors) - 1) if wanted else None
+    if not wanted:
+        return None
+    delay = retry.delay(len(errors) - 1)
+    if stage.deadline is not None and spent + delay >= stage.deadline:
+        annotate(errors[-1], f"The deadline of stage '{stage.name}' left no time to try again.")
+        return None
+    return delay
 
 
 def outcome_of(error: BaseException, *, final: bool) -> int:
@@ -129,11 +198,9 @@ def is_interrupt(error: BaseException) -> bool:
     )
 
 
-def own_frames_off(error: BaseException, levels: int) -> BaseException:
+def own_frames_off(error: BaseException) -> BaseException:
     """The error with a traceback that begins where the user's code does."""
     frames = error.__traceback__
-    for _ in range(levels):
-        if frames is None or frames.tb_next is None:
-            break
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OWN):
         frames = frames.tb_next
     return error.with_traceback(frames)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flowgraph.runtime.attempt import Site, attempt
+from flowgraph.runtime.attempt import LATER, Attempts, Site
 from flowgraph.runtime.call import fill
 from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.pace import Pace
+from flowgraph.runtime.report import FAILED
+from flowgraph.runtime.results import Results
 from flowgraph.runtime.watch import Watch
 from flowgraph.runtime.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from flowgraph.runtime.code import Parcel, Stage
+    from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.place import Place
     from flowgraph.runtime.scope import Scope
 
 __all__ = ["Calls", "OneCall"]
@@ -32,6 +38,10 @@ class OneCall:
     kwargs: tuple[tuple[str, Any], ...]
     needs: tuple[int, ...]
     """Slots that must hold a value."""
+    condition: Any = True
+    """Template of what must be true for the call to be made."""
+    otherwise: int | None = None
+    """The stage that is called if the condition is false; None for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,51 +51,165 @@ class Calls(Work):
     light: ClassVar[bool] = False
 
     calls: Parcel[tuple[OneCall, ...]]
+    interval: float = 0.0
+    """Seconds from the start of one attempt to that of the next."""
+    gives: tuple[int, ...] = ()
+    """Which calls' values others read; empty for the last one alone."""
+
+    @property
+    def maker(self) -> Place | tuple[Place, ...]:
+        """The nodes that made the values."""
+        if not self.gives:
+            return self.last_maker()
+        return tuple(self.owes[k] for k in self.gives)
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
-        stages = scope.control.code.stages()
-        skip = self.blocked(inputs[self.reads :])
-        missing = {
-            k: o.missing for k, o in enumerate(inputs[: self.reads]) if o.missing is not None
-        }
-        values = [o.value for o in inputs[: self.reads]]
-        made: Any | Failure | Skip = None
-        for call in self.calls.open():
-            made = skip or self._blocked_call(call, missing)
-            if made is None:
-                scope.check()
-                made = _make(scope, stages[call.stage], call, values)
-                if isinstance(made, Failure):
-                    scope.fail(made)
-            else:
+        pace = None
+        if self.interval:
+            pace = Pace.behind(self.interval, inputs[self.reads + self.after :])
+        calls = self.calls.open()
+        skip = self.waits(inputs)
+        if skip is not None:
+            for call in calls:
                 scope.skip(call.node, None)
-            if isinstance(made, (Failure, Skip)):
-                missing[len(values)] = made
-            values.append(made)
-        if isinstance(made, (Failure, Skip)):
-            return Outcome(None, made, self.stage)
-        return Outcome(made, stage=self.stage)
-
-    def _blocked_call(self, call: OneCall, missing: dict[int, Failure | Skip]) -> Skip | None:
-        if missing:
-            for k in call.needs:
-                if (why := missing.get(k)) is not None:
-                    return Skip(why.node if isinstance(why, Failure) else why.because)
-        return None
+            values: list[Any] = [skip] * len(calls)
+        else:
+            values = _Calling(scope, inputs[: self.reads], pace).values_of(calls)
+        if self.gives:
+            return Outcome(Results([values[k] for k in self.gives]))
+        made = values[-1]
+        lacks = isinstance(made, (Failure, Skip))
+        outcome = Outcome(None, made, self.stage) if lacks else Outcome(made, stage=self.stage)
+        outcome.paced = None if pace is None else pace.last
+        return outcome
 
 
-def _make(scope: Scope, stage: Stage, call: OneCall, values: Sequence[Any]) -> Any | Failure:
+class _Calling:
+    """Calls while they are made: one that is to be tried again holds up no other."""
+
+    def __init__(self, scope: Scope, inputs: Sequence[Outcome], pace: Pace | None) -> None:
+        self._scope = scope
+        self._pace = pace
+        self._given = len(inputs)
+        self._missing = {k: o.missing for k, o in enumerate(inputs) if o.missing is not None}
+        self._values = [o.value for o in inputs]
+        self._late: list[tuple[float, int, Attempts]] = []
+        self._unsettled: set[int] = set()
+
+    def values_of(self, calls: Sequence[OneCall]) -> list[Any]:
+        """What each call gives, or a Failure or Skip in its place."""
+        self._values += [None] * len(calls)
+        todo = list(enumerate(calls, self._given))
+        try:
+            while todo or self._late:
+                todo = self._begin_all(todo)
+                if self._late:
+                    self._go_on()
+        finally:
+            for _, _, attempts in self._late:  # the run is over
+                attempts.close()
+        return self._values[self._given :]
+
+    def _begin_all(self, todo: Sequence[tuple[int, OneCall]]) -> list[tuple[int, OneCall]]:
+        """Make calls, but those that need one that is late."""
+        deferred = []
+        for slot, call in todo:
+            if self._unsettled and not self._unsettled.isdisjoint(call.needs):
+                self._unsettled.add(slot)
+                deferred.append((slot, call))
+            else:
+                self._unsettled.discard(slot)
+                self._begin(slot, call)
+        return deferred
+
+    def _begin(self, slot: int, call: OneCall) -> None:
+        why = _blocked(call, self._missing)
+        if why is not None:
+            self._settle(slot, call.node, why)
+            return
+        self._scope.check()
+        begun = _begin(self._scope, call, self._values, self._pace)
+        if isinstance(begun, Attempts):
+            self._make(slot, begun, call.node)
+        else:
+            self._settle(slot, call.node, begun)
+
+    def _go_on(self) -> None:
+        """Make the attempt that is due first."""
+        due, slot, attempts = heappop(self._late)
+        self._scope.sleep(due - self._scope.now())
+        self._unsettled.discard(slot)
+        self._make(slot, attempts, -1)
+
+    def _make(self, slot: int, attempts: Attempts, node: int) -> None:
+        try:
+            made = attempts.make()
+        except BaseException:
+            attempts.close()
+            raise
+        if made is LATER:
+            self._unsettled.add(slot)
+            heappush(self._late, (attempts.due, slot, attempts))
+            return
+        attempts.close()
+        self._settle(slot, node, made)
+
+    def _settle(self, slot: int, node: int, made: Any | Failure | Skip) -> None:
+        self._values[slot] = made
+        if type(made) is Skip:
+            self._scope.skip(node, None)
+            self._missing[slot] = made
+        elif type(made) is Failure:
+            self._missing[slot] = made
+            self._scope.fail(made)
+
+
+def _blocked(call: OneCall, missing: Mapping[int, Failure | Skip]) -> Skip | None:
+    """Why a call cannot be made; a failure before a false condition."""
+    found: Skip | None = None
+    if missing:
+        for k in call.needs:
+            if (why := missing.get(k)) is not None and (found is None or not found.failed):
+                found = Skip.after(why)
+    return found
+
+
+def _begin(
+    scope: Scope, call: OneCall, values: Sequence[Any], pace: Pace | None
+) -> Attempts | Failure | Skip:
+    """The call, ready to be made; or why it is not."""
+    stages = scope.control.code.stages()
+    stage = stages[call.stage]
+    if call.condition is not True:
+        holds = _truth(scope, Site(stage, call.node, call.name), fill(call.condition, values))
+        if isinstance(holds, Failure):
+            return holds
+        if not holds and call.otherwise is None:
+            return Skip(call.name, failed=False)
+        if not holds and call.otherwise is not None:
+            stage = stages[call.otherwise]
     args = [fill(arg, values) for arg in call.args]
     kwargs = {name: fill(arg, values) for name, arg in call.kwargs}
     function = stage.function
 
     def thunk() -> Any:
+        if stage.is_coroutine:
+            return call_on_loop(scope, stage, lambda: function(*args, **kwargs))
         value = function(*args, **kwargs)
         return list(value) if hasattr(type(value), "__next__") else value
 
-    site = Site(stage, call.node, call.name)
-    if stage.timeout is None:
-        return attempt(scope, site, thunk)
-    with Watch(stage.name, stage.timeout, scope.clock) as watch:
-        return attempt(scope, site, thunk, watch)
+    site = Site(stage, call.node, call.name, pace=pace)
+    if stage.timeout is None or stage.is_coroutine:
+        return Attempts(scope, site, thunk)
+    return Attempts(scope, site, thunk, Watch(stage.name, stage.timeout, scope.clock))
+
+
+def _truth(scope: Scope, site: Site, value: Any) -> bool | Failure:
+    """The truth of a condition's value, or the failure of asking for it."""
+    try:
+        return bool(value)
+    except Exception as error:
+        now = scope.now()
+        scope.note(site.node, None, None, 1, 1, FAILED, now, now)
+        return site.failure(None, [error])

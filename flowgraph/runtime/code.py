@@ -14,17 +14,20 @@ import pickle
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from flowgraph.errors.wording import said
 from flowgraph.runtime import pickling
+from flowgraph.runtime.pickling import CLOSED, Closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowgraph.runtime.retry import Retry
     from flowgraph.runtime.scope import Stop
+    from flowgraph.runtime.worker import Line
 
-__all__ = ["Code", "Control", "Parcel", "Stage"]
+__all__ = ["Code", "Control", "Parcel", "Stage", "unloadable"]
 
 T = TypeVar("T")
 
@@ -41,17 +44,20 @@ class Stage:
     timeout: float | None
     in_order: bool
     """One item after the other: an item that waits for a retry holds up the rest."""
+    deadline: float | None = None
+    is_coroutine: bool = False
 
 
 class Parcel(Generic[T]):
     """A value that is opened where it is used; in one process it is just the value."""
 
-    __slots__ = ("_data", "_pack", "_value")
+    __slots__ = ("_pack", "_state")
 
     def __init__(self, value: T, pack: Callable[[Any], bytes]) -> None:
-        self._value: T | None = value
-        self._data: bytes | None = None
-        self._pack: Callable[[Any], bytes] | None = pack
+        # The value and its bytes; one of them may be lacking.  Always replaced as
+        # a whole: several threads may open and seal it at once.
+        self._state: tuple[T | Closed, bytes | None] = value, None
+        self._pack = pack
 
     def open(self) -> T:
         """The value.
@@ -61,12 +67,11 @@ class Parcel(Generic[T]):
         Exception
             Whatever hinders unpickling, such as a module this worker lacks.
         """
-        data = self._data
-        if self._pack is None and data is not None:
-            # In this order: two threads may open it at once.
-            self._value = pickle.loads(data)
-            self._data = None
-        return self._value  # type: ignore[return-value]
+        value, data = self._state
+        if value is CLOSED and data is not None:
+            value = pickle.loads(data)
+            self._state = value, None
+        return cast("T", value)
 
     def seal(self) -> bytes:
         """The value as bytes; they are made once.
@@ -76,18 +81,19 @@ class Parcel(Generic[T]):
         Exception
             If the value cannot be pickled.
         """
-        if self._data is None:
-            pack = self._pack or pickling.dumps
-            self._data = pack(self._value)
-        return self._data
+        value, data = self._state
+        if data is None:
+            data = self._pack(value)
+            self._state = value, data
+        return data
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, (self.seal(),)
 
 
 def _arrived(data: bytes) -> Parcel[Any]:
-    parcel: Parcel[Any] = Parcel.__new__(Parcel)
-    parcel._value, parcel._data, parcel._pack = None, data, None
+    parcel: Parcel[Any] = Parcel(CLOSED, pickling.dumps)
+    parcel._state = CLOSED, data
     return parcel
 
 
@@ -154,21 +160,25 @@ def _load(
         return stages
 
 
-@dataclass(slots=True)
+def unloadable(code: Code) -> str | None:
+    """Why the stages cannot be loaded in this process; None if they can."""
+    try:
+        code.stages()
+    except Exception as error:
+        return said(error)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
-    """What all tasks of a run share; a backend fills in the rest before it starts."""
+    """What all tasks of a run share; a backend makes it."""
 
     code: Code
     halts: bool = False
     """True if the first final failure ends the run."""
     stop: Stop | None = None
-    """Set when the run is over; None where it cannot be seen."""
-    signal: Callable[[int, bytes, bool], None] | None = None
-    """Told of each task that ends where the driver cannot see it: task number,
-    packed bundle, whether it holds a failure."""
+    """Set when the run is over; None where it cannot be seen, or ``line`` tells."""
+    line: Line | None = None
+    """Where tasks report, if their outcomes do not reach the driver."""
     seals: bool = False
-    """True if every value leaves the process that made it."""
-    used: bool = False
-    """True once a run has begun: a second one would get the first one's keys."""
-    carries: bool = False
-    """True if records reach the driver only on the way through later tasks."""
+    """True if stages run in processes of their own, which their values leave."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Cuts"]
+__all__ = ["Batches", "Cuts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,46 @@ class Cuts:
         >>> [halves.bounds(k, 2) for k in range(3)]
         [(0, 1), (1, 2), (2, 2)]
         """
-        if length <= len(self.ends):
-            return min(part, length), min(part + 1, length)
         total = self.ends[-1]
-        begin = self.ends[part - 1] * length // total if part else 0
-        return begin, self.ends[part] * length // total
+        if length <= len(self.ends) and length != total:
+            return min(part, length), min(part + 1, length)
+        begin = self.ends[part - 1] if part else 0
+        end = self.ends[part]
+        if length == total:
+            return begin, end
+        return begin * length // total, end * length // total
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Partitions of a given size, or equal parts of batches of that size."""
+
+    size: int
+    """Items in a batch."""
+    count: int
+    """Batches there is room for; if there are more, several share a place."""
+    split: int = 1
+    """Partitions that a batch is cut into."""
+
+    def __len__(self) -> int:
+        return self.count * self.split
+
+    def bounds(self, part: int, length: int) -> tuple[int, int]:
+        """First item of a partition, and the one after its last; see `Cuts.bounds`.
+
+        Examples
+        --------
+        >>> pairs = Batches(size=4, count=3, split=2)
+        >>> [pairs.bounds(k, 9) for k in range(6)]
+        [(0, 2), (2, 4), (4, 6), (6, 8), (8, 9), (9, 9)]
+        """
+        batch, piece = divmod(part, self.split)
+        batches = -(-length // self.size)
+        if batches > self.count:
+            first = batch * batches // self.count
+            last = (batch + 1) * batches // self.count
+        else:
+            first, last = min(batch, batches), min(batch + 1, batches)
+        begin, end = min(first * self.size, length), min(last * self.size, length)
+        step = -(-(end - begin) // self.split)
+        return min(begin + piece * step, end), min(begin + (piece + 1) * step, end)

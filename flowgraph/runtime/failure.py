@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.errors import RemoteError, StageError
+from flowgraph.errors.wording import notes_of, safe_repr, safe_str, said
 from flowgraph.runtime import pickling
 
 if TYPE_CHECKING:
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.positions import Index
 
-__all__ = ["Failure", "Skip", "use_frames"]
+__all__ = ["Failure", "Skip", "annotate", "text_of", "twin", "use_frames"]
 
 Frame = tuple[str, str, int]
 """One level of a traceback: file name, function name, line number."""
+
+_LINKS: Final = ("__cause__", "__context__", "__suppress_context__")
+"""In this order: to set a cause is to suppress the context."""
 
 _make_traceback: Callable[[list[Frame]], TracebackType | None] = lambda frames: None  # noqa: E731
 
@@ -36,14 +41,32 @@ def use_frames(make_traceback: Callable[[list[Frame]], TracebackType | None]) ->
     _make_traceback = make_traceback
 
 
+def annotate(error: BaseException, note: str) -> None:
+    """Add a note to an error, if its class lets anybody: a frozen dataclass does not."""
+    try:
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+    except Exception:
+        return
+
+
 @dataclass(frozen=True, slots=True)
 class Skip:
     """Stands for the value of a step that was not run."""
 
     because: str
-    """The node whose failure caused it."""
+    """The node that failed, or whose condition was false."""
     length: int = 1
     """Items the step would have had, as far as is known."""
+    failed: bool = True
+    """False if nothing failed: a condition was false."""
+
+    @classmethod
+    def after(cls, missing: Failure | Skip, length: int = 1) -> Skip:
+        """Why what needs a missing value is skipped."""
+        if isinstance(missing, Failure):
+            return cls(missing.node, length)
+        return cls(missing.because, length, missing.failed)
 
 
 class Failure:
@@ -74,8 +97,7 @@ class Failure:
         item = "" if self.index is None else f", item {self.index}"
         if error.__cause__ is not None:
             note = f"stage '{self.stage}'{place}{item}, attempt {self.attempts}, on {self.worker}"
-            if note not in getattr(error.__cause__, "__notes__", ()):
-                error.__cause__.add_note(note)
+            annotate(error.__cause__, note)
         return error
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -83,13 +105,45 @@ class Failure:
         return _rebuild, (self.stage, self.node, self.index, self.attempts, self.worker, errors)
 
     def __repr__(self) -> str:
-        return f"Failure({self.stage!r}, {self.index}, {self.errors[-1:]})"
+        return f"Failure({self.stage!r}, {self.index}, {safe_repr(self.errors[-1:])})"
+
+
+def twin(error: BaseException) -> BaseException:
+    """A copy of an exception, for another failure to add its notes to; itself if it has none."""
+    try:
+        copied = copy(error)
+    except Exception:
+        return error
+    if type(copied) is not type(error):
+        return error
+    # Of its own: as Dask's cluster has exceptions copied, the copy shares them.
+    attributes = dict(vars(copied))
+    if notes := notes_of(error):
+        attributes["__notes__"] = list(notes)
+    links = {name: getattr(error, name) for name in _LINKS}
+    return _with(copied, {"__dict__": attributes, **links}).with_traceback(error.__traceback__)
+
+
+def _with(error: BaseException, attributes: dict[str, Any]) -> BaseException:
+    """The error with these attributes, also if its class is a frozen dataclass."""
+    for attribute, value in attributes.items():
+        object.__setattr__(error, attribute, value)
+    return error
 
 
 def _rebuild(
     stage: str, node: str, index: Index | None, attempts: int, worker: str, errors: tuple[Any, ...]
 ) -> Failure:
     return Failure(stage, node, index, attempts, worker, tuple(map(_put_together, errors)))
+
+
+def text_of(error: BaseException) -> tuple[str, str, str]:
+    """Class, text and traceback of an exception, whether it is the original or a stand-in."""
+    if isinstance(error, RemoteError):
+        return error.type_name, error.text, error.traceback_text
+    kind = type(error)
+    text = "".join(traceback.format_exception(error))
+    return f"{kind.__module__}.{kind.__qualname__}", safe_str(error), text
 
 
 def _take_apart(error: BaseException, seen: set[int]) -> tuple[Any, ...]:
@@ -106,36 +160,47 @@ def _take_apart(error: BaseException, seen: set[int]) -> tuple[Any, ...]:
         for link in (error.__cause__, error.__context__)
     )
     name = f"{kind.__module__}.{kind.__qualname__}"
-    return _dump(error), name, _text(error), text, frames, links, error.__suppress_context__
+    data, reason = _dump(error)
+    about = (name, safe_str(error), text, reason, notes_of(error))
+    return data, about, frames, links, error.__suppress_context__
 
 
-def _dump(error: BaseException) -> bytes | None:
-    """The exception as bytes, None if it would not come back as it is."""
+def _dump(error: BaseException) -> tuple[bytes | None, str]:
+    """The exception as bytes; None and the reason if it would not come back as it is."""
+    links = {name: getattr(error, name) for name in _LINKS}
+    # They travel by themselves; a cluster's tblib would add them, picklable or not.
+    _with(error, {**dict.fromkeys(_LINKS), "__suppress_context__": error.__suppress_context__})
     try:
         data = pickling.dumps(error)
-        return data if type(pickle.loads(data)) is type(error) else None
-    except Exception:
-        return None
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
     except Exception as failed:
-        return f"<str() of it raised {type(failed).__name__}>"
+        return None, f"pickling it raised {said(failed)}"
+    finally:
+        _with(error, links)
+    try:
+        made = type(pickle.loads(data))
+    except Exception as failed:
+        return None, _not_unpickled(failed)
+    if made is not type(error):
+        return None, f"unpickling it gives an object of type {made.__name__}"
+    return data, ""
+
+
+def _not_unpickled(failed: Exception) -> str:
+    return f"unpickling it raised {said(failed)}; its class may need a __reduce__"
 
 
 def _put_together(parts: tuple[Any, ...]) -> BaseException:
-    data, name, text, traceback_text, frames, links, suppress = parts
+    data, (name, text, traceback_text, reason, notes), frames, links, suppress = parts
     error: BaseException | None = None
     if data is not None:
         try:
             error = pickle.loads(data)
-        except Exception:
-            error = None
+        except Exception as failed:
+            reason = _not_unpickled(failed)
     if not isinstance(error, BaseException):
-        error = RemoteError(name, text, traceback_text)
+        error = RemoteError(name, text, traceback_text, reason)
+        for note in notes:
+            error.add_note(note)
     cause, context = (None if link is None else _put_together(link) for link in links)
-    error.__cause__, error.__context__ = cause, context
-    error.__suppress_context__ = suppress
-    return error.with_traceback(_make_traceback(frames))
+    links_back = dict(zip(_LINKS, (cause, context, suppress), strict=True))
+    return _with(error, links_back).with_traceback(_make_traceback(frames))

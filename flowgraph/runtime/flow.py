@@ -15,15 +15,18 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.runtime.attempt import next_delay, outcome_of
+from flowgraph.runtime.bind import Stream
 from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.link import Stream
+from flowgraph.runtime.link import Link
 from flowgraph.runtime.positions import Trail, at, cut, only, prefix
-from flowgraph.runtime.scope import OK
+from flowgraph.runtime.report import OK
+from flowgraph.runtime.single import Streaming, Trouble
+from flowgraph.runtime.watch import LONG, SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowgraph.runtime.link import Link
+    from flowgraph.runtime.free import Free
     from flowgraph.runtime.outcome import Partition
     from flowgraph.runtime.positions import Index, Where
     from flowgraph.runtime.scope import Scope
@@ -31,37 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Flow"]
 
-_QUICK: Final = 0.001
-_SLOW: Final = 0.004
 _LARGEST: Final = 65_536
 
 
-class _Trouble:
-    """An item whose last attempt at a stage failed, or is to be made again."""
-
-    __slots__ = ("delay", "depth", "errors", "index", "item")
-
-    def __init__(self, depth: int, item: Any, index: Index) -> None:
-        self.depth = depth
-        self.item = item
-        self.index = index
-        self.errors: list[BaseException] = []
-        self.delay: float | None = None
-
-
-class _Streaming:
-    """An item that a flat_map turned into a stream."""
-
-    __slots__ = ("begun", "seconds", "stream", "trouble")
-
-    def __init__(self, trouble: _Trouble, stream: Stream, begun: float, seconds: float) -> None:
-        self.trouble = trouble
-        self.stream = stream
-        self.begun = begun
-        self.seconds = seconds
-
-
-Step = tuple[int, "Sequence[Any]", "Where"] | _Trouble | _Streaming
+Step = tuple[int, "Sequence[Any]", "Where"] | Trouble | Streaming
 """Items that go on to the stage at this depth, or one item on its own."""
 
 
@@ -81,14 +57,17 @@ class Flow:
     """
 
     def __init__(
-        self, scope: Scope, links: Sequence[Link], sink: Sink, *, in_order: bool = False
+        self, scope: Scope, links: Sequence[Link | Free], sink: Sink, *, in_order: bool = False
     ) -> None:
         self._scope = scope
         self._links = links
         self._sink = sink
         self._in_order = in_order
-        self._waiting: list[tuple[float, int, _Trouble, Hole]] = []
+        self._paced = any(isinstance(link, Link) and link.site.pace is not None for link in links)
+        self._waiting: list[tuple[float, int, Trouble, Hole]] = []
         self._turns = count()
+        self._aside = 0
+        """Streams and late attempts on their way: what is due waits for their end."""
 
     def run(self, part: Partition) -> None:
         """Take all items of a partition through the chain."""
@@ -105,21 +84,20 @@ class Flow:
         self._finish_waiting()
 
     def _blocks(self, values: Sequence[Any], where: Where) -> None:
-        scope, now = self._scope, self._scope.now
+        now = self._scope.now
         size, begin, total = 1, 0, len(values)
         while begin < total:
-            scope.check()
+            if self._paced:  # one by one, each at its time
+                size = 1
             end = min(begin + size, total)
             begun = now()
             self._push(0, values[begin:end], cut(where, begin, end))
             took = now() - begun
             begin = end
-            if took < _QUICK:
+            if took < SLOW:
                 size = min(size * 2, _LARGEST)
-            elif took > _SLOW:
-                size = max(1, int(size * _SLOW / took))
-            if self._waiting and self._waiting[0][0] <= now():
-                self._resume()
+            elif took > LONG:
+                size = max(1, int(size * LONG / took))
 
     def _push(self, depth: int, values: Sequence[Any], where: Where) -> None:
         """Take a block from a stage to the end of the chain."""
@@ -128,58 +106,74 @@ class Flow:
     def _drain(self, todo: list[Step]) -> None:
         """Do what is to be done, last first; that keeps the items in order."""
         while todo:
+            # A step takes some milliseconds, or one slow call.
+            self._scope.check()
+            if self._waiting and not self._aside:
+                self._resume_due()
             step = todo.pop()
             if type(step) is tuple:
                 depth, values, where = step
                 if depth == len(self._links):
                     self._sink.take(values, where)
                 elif values:
-                    self._call(depth, values, where, todo)
-            elif type(step) is _Streaming:
+                    link = self._links[depth]
+                    if isinstance(link, Link):
+                        self._call(depth, link, values, where, todo)
+                    else:
+                        todo.append((depth + 1, *link.settle(values, where)))
+            elif type(step) is Streaming:
                 self._stream(step, todo)
             else:
-                assert type(step) is _Trouble
+                assert type(step) is Trouble
                 self._settle(step, todo)
 
-    def _call(self, depth: int, values: Sequence[Any], where: Where, todo: list[Step]) -> None:
+    def _call(
+        self, depth: int, link: Link, values: Sequence[Any], where: Where, todo: list[Step]
+    ) -> None:
         """Call a stage on a block; what comes next goes onto ``todo``."""
-        link, scope = self._links[depth], self._scope
+        scope = self._scope
         done: list[Any] = []
+        if link.site.pace is not None:  # only now: an item that was due may have been called before
+            scope.sleep(link.site.pace.reserve(scope.now()))
         begun = scope.now()
-        error = link.extend(done, values)
+        end = link.extend(done, values)
         ended = scope.now()
         streams = bool(done) and type(done[-1]) is Stream
         k = len(done) - streams
         if k < len(values):
             # The part before item k goes on first, then item k, then the rest.
-            if k + 1 < len(values):
-                todo.append((depth, values[k + 1 :], cut(where, k + 1, len(values))))
-            share = (ended - begun) / (k + 1)
-            trouble = _Trouble(depth, values[k], at(where, k))
-            if streams:
-                todo.append(_Streaming(trouble, done.pop(), ended - share, share))
-            else:
-                assert error is not None
-                self._note_failed(trouble, error, ended - share, ended)
-                todo.append(trouble)
-            if not k:
-                return
-            ended -= share
+            rest = k if end.early else k + 1
+            if rest < len(values):
+                todo.append((depth, values[rest:], cut(where, rest, len(values))))
+            if not end.early:
+                trouble = Trouble(depth, values[k], at(where, k))
+                since = max(begun, end.since) if k else begun
+                if streams:
+                    todo.append(Streaming(trouble, done.pop(), since, ended - since))
+                else:
+                    assert end.error is not None
+                    self._note_failed(trouble, end.error, since, ended)
+                    todo.append(trouble)
+                if not k:
+                    return
+                ended = since
             values, where = values[:k], cut(where, 0, k)
         scope.note(link.site.node, at(where, 0), at(where, k - 1), k, 1, OK, begun, ended)
         todo.append((depth + 1, *link.settle(done, values, where)))
 
     def _note_failed(
-        self, trouble: _Trouble, error: BaseException, begun: float, ended: float
+        self, trouble: Trouble, error: BaseException, begun: float, ended: float
     ) -> None:
         trouble.errors.append(error)
-        site = self._links[trouble.depth].site
-        trouble.delay = next_delay(site.stage, trouble.errors)
+        if trouble.since is None:
+            trouble.since = begun
+        site = self._link(trouble).site
+        trouble.delay = next_delay(site.stage, trouble.errors, ended - trouble.since)
         outcome = outcome_of(error, final=trouble.delay is None)
         attempt = len(trouble.errors)
         self._scope.note(site.node, trouble.index, trouble.index, 1, attempt, outcome, begun, ended)
 
-    def _settle(self, trouble: _Trouble, todo: list[Step]) -> None:
+    def _settle(self, trouble: Trouble, todo: list[Step]) -> None:
         """After a failed attempt: wait for the next one, or give the item up."""
         if trouble.delay is None:
             self._give_up(trouble)
@@ -190,78 +184,104 @@ class Flow:
             due = self._scope.now() + trouble.delay
             heappush(self._waiting, (due, next(self._turns), trouble, self._sink.leave_hole()))
 
-    def _again(self, trouble: _Trouble, todo: list[Step]) -> None:
+    def _again(self, trouble: Trouble, todo: list[Step]) -> None:
         """Make another attempt for one item."""
-        link, scope = self._links[trouble.depth], self._scope
+        link, scope = self._link(trouble), self._scope
         item = (trouble.item,)
         done: list[Any] = []
+        if link.site.pace is not None:
+            scope.sleep(link.site.pace.reserve(scope.now()))
         begun = scope.now()
-        error = link.extend(done, item)
+        error = link.extend(done, item).error
         ended = scope.now()
         if error is not None:
             self._note_failed(trouble, error, begun, ended)
             todo.append(trouble)
         elif type(done[0]) is Stream:
-            todo.append(_Streaming(trouble, done[0], begun, ended - begun))
+            todo.append(Streaming(trouble, done[0], begun, ended - begun))
         else:
             index, attempt = trouble.index, len(trouble.errors) + 1
             scope.note(link.site.node, index, index, 1, attempt, OK, begun, ended)
             todo.append((trouble.depth + 1, *link.settle(done, item, only(index))))
 
-    def _give_up(self, trouble: _Trouble) -> None:
-        failure = self._links[trouble.depth].site.failure(trouble.index, trouble.errors)
+    def _give_up(self, trouble: Trouble) -> None:
+        failure = self._link(trouble).site.failure(trouble.index, trouble.errors)
         self._scope.fail(failure)
         self._pass_failure(trouble.depth + 1, failure, trouble.index)
 
     def _pass_failure(self, depth: int, failure: Failure, index: Index) -> None:
         """A failed item owes a call to each stage that is left, and keeps its place."""
         for link in self._links[depth:]:
-            self._scope.skip(link.site.node, index)
+            if isinstance(link, Link):
+                self._scope.skip(link.site.node, index)
+            elif link.drops_failures:
+                return
         self._sink.fail(failure, index)
 
-    def _stream(self, streaming: _Streaming, todo: list[Step]) -> None:
+    def _link(self, trouble: Trouble) -> Link:
+        """The stage at which an item failed."""
+        link = self._links[trouble.depth]
+        assert isinstance(link, Link)
+        return link
+
+    def _stream(self, streaming: Streaming, todo: list[Step]) -> None:
         """Take a long stream on in parts, so that it is never in memory whole.
 
         If the function fails half-way, what came of its earlier items is
         struck out again: an attempt counts as a whole or not at all.
         """
         trouble, scope = streaming.trouble, self._scope
-        link, index = self._links[trouble.depth], trouble.index
+        link, index = self._link(trouble), trouble.index
         mark, noted = self._sink.begin(), scope.mark()
         begun, ended = streaming.begun, streaming.begun + streaming.seconds
         part, start = streaming.stream.head, 0
+        self._aside += 1
         while part:
-            scope.check()
             self._push(trouble.depth + 1, part, Trail(prefix(index), start))
             start += len(part)
             drawn: list[Any] = []
             since = scope.now()
-            error = link.draw(drawn, streaming.stream)
+            error = link.draw(drawn, streaming.stream, ended - begun)
             ended += scope.now() - since
             if error is not None:
+                self._aside -= 1
                 self._sink.rollback(mark)
                 scope.rollback(noted)
                 self._note_failed(trouble, error, begun, ended)
                 todo.append(trouble)
                 return
             part = drawn
+        self._aside -= 1
         self._sink.commit(mark)
         scope.note(link.site.node, index, index, 1, len(trouble.errors) + 1, OK, begun, ended)
 
     def _finish_waiting(self) -> None:
-        while self._waiting:
-            delay = self._waiting[0][0] - self._scope.now()
+        while (due := self._next_due()) is not None:
+            delay = due - self._scope.now()
             if delay > 0:
                 self._scope.sleep(delay)
             self._resume()
 
+    def _next_due(self) -> float | None:
+        """When the next attempt is due of the items that wait; those struck out are forgotten."""
+        waiting = self._waiting
+        while waiting and waiting[0][3].dead:
+            heappop(waiting)
+        return waiting[0][0] if waiting else None
+
+    def _resume_due(self) -> None:
+        """Make the attempt that is due first, if its time has come."""
+        due = self._next_due()
+        if due is not None and due <= self._scope.now():
+            self._resume()
+
     def _resume(self) -> None:
-        """Make the attempt that is due first."""
+        """Make the attempt that is due first, now."""
         _, _, trouble, hole = heappop(self._waiting)
-        if hole.dead:
-            return
         main, self._sink = self._sink, hole.sink
+        self._aside += 1
         todo: list[Step] = []
         self._again(trouble, todo)
         self._drain(todo)
+        self._aside -= 1
         self._sink = main

@@ -7,6 +7,7 @@ map         ``map(f, block)``                  the new items
 starmap     ``starmap(f, block)``              the new items
 filter      ``map(truth, map(f, block))``      a mask on the items
 flat_map    ``drawn(map(f, block))``           lists to put end to end
+values      ``map(f, second parts)``           new second parts of pairs
 ==========  =================================  ================================
 
 All of them run at the speed of a list comprehension, and an exception leaves
@@ -15,41 +16,29 @@ the results of the items before the culprit in place.
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import dataclass
-from functools import partial
-from itertools import accumulate, chain, compress, islice, repeat, starmap
-from operator import truth
-from typing import TYPE_CHECKING, Any, Final, Literal
+from itertools import accumulate, chain, compress
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
+from flowgraph.errors.wording import tell_not_iterable
 from flowgraph.runtime.attempt import is_interrupt, own_frames_off
+from flowgraph.runtime.bind import Stream
 from flowgraph.runtime.positions import Kept, Spread
+from flowgraph.runtime.watch import LONG, SLOW, End
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from flowgraph.runtime.attempt import Site
+    from flowgraph.runtime.bind import Operation
     from flowgraph.runtime.positions import Where
     from flowgraph.runtime.watch import Watch
 
-__all__ = ["DRAWN", "Link", "Operation", "Stream", "bind"]
+__all__ = ["Link"]
 
-Operation = Literal["map", "starmap", "filter", "flat_map"]
-
-DRAWN: Final = 2048
-"""Items drawn from a flat_map's generator at a time."""
-
-
-@dataclass(slots=True)
-class Stream:
-    """What one item gave to a flat_map, when it is too long to draw whole."""
-
-    head: list[Any]
-    rest: Iterator[Any]
-
-    def draw(self) -> list[Any]:
-        """The next items; empty at the end."""
-        return list(islice(self.rest, DRAWN))
+_LOOK: Final = 50e-6
+"""Seconds between looks at the clock, where items are quicker than that."""
+_LARGEST_CHUNK: Final = 4096
 
 
 class Link:
@@ -63,52 +52,95 @@ class Link:
         What the results mean.
     call : callable
         Turns an iterable of items into an iterator of results; see `bind`.
+    now : callable
+        Says what time it is.
     watch : Watch, optional
         Keeps the stage's time limit.
     """
 
-    __slots__ = ("_call", "_operation", "site", "watch")
+    __slots__ = ("_call", "_chunk", "_now", "_operation", "site", "watch")
 
     def __init__(
         self,
         site: Site,
         operation: Operation,
         call: Callable[[Iterable[Any]], Iterator[Any]],
+        now: Callable[[], float],
         watch: Watch | None = None,
     ) -> None:
         self.site = site
         self.watch = watch
         self._operation = operation
         self._call = call
+        self._now = now
+        self._chunk = 1
 
-    def extend(self, done: list[Any], block: Sequence[Any]) -> BaseException | None:
-        """Append the results of a block to ``done`` until a call fails.
+    def extend(self, done: list[Any], block: Sequence[Any]) -> End:
+        """Append the results of a block to ``done`` until a call fails or is slow.
 
         Returns
         -------
-        BaseException or None
-            The error of item ``len(done)``; None when all went well.
+        End
+            Its error is that of item ``len(done)``.
         """
         if self.watch is not None:
-            error = self.watch.extend(done, self._call, block)
-            levels = 2
+            end = self.watch.extend(done, self._call, block)
         else:
-            error, levels = None, 1
+            end = self._extend(done, block)
+        if end.error is not None:
+            if self._operation == "starmap":
+                item = block[len(done)]
+                tell_not_iterable(end.error, item, "It got", "starmap takes tuples, map any item")
+            own_frames_off(end.error)
+        elif len(done) < len(block) and not end.early and not (done and type(done[-1]) is Stream):
+            # It ended the map unseen and is lost, with its traceback.
+            end.error = StopIteration(f"raised by stage '{self.site.stage.name}'")
+        return end
+
+    def _extend(self, done: list[Any], block: Sequence[Any]) -> End:
+        """The same, in chunks that take so long that looking at the clock costs next to nothing."""
+        now, call, chunk, total = self._now, self._call, self._chunk, len(block)
+        begun = since = now()
+        had = 0
+        while True:
+            wanted = min(had + chunk, total)
             try:
-                done.extend(self._call(block))
+                done.extend(call(block[had:wanted] if wanted - had < total else block))
             except BaseException as raised:
                 if is_interrupt(raised):
                     raise
-                error = raised
-        if error is not None:
-            return own_frames_off(error, levels)
-        if len(done) < len(block) and not (done and type(done[-1]) is Stream):
-            # It ended the map unseen and is lost, with its traceback.
-            return StopIteration(f"raised by stage '{self.site.stage.name}'")
-        return None
+                return End(raised, self._last_since(since, len(done) - had))
+            have, ended = len(done), now()
+            if have == total or have < wanted or type(done[-1]) is Stream:
+                return End(None, self._last_since(since, max(0, have - had - 1)))
+            took = ended - since
+            if took < _LOOK:
+                self._chunk = chunk = min(chunk * 2, _LARGEST_CHUNK)
+            elif took > 2 * _LOOK:
+                self._chunk = chunk = max(1, int(chunk * _LOOK / took))
+            if took >= SLOW or ended - begun >= LONG:
+                return End(None, since, early=True)
+            since, had = ended, have
 
-    def draw(self, drawn: list[Any], stream: Stream) -> BaseException | None:
+    def _last_since(self, since: float, before: int) -> float:
+        """When the last call began, with ``before`` others since the clock was looked at.
+
+        They were as quick as ever, if the last one is slow; else all were.
+        """
+        took = self._now() - since
+        return since if took >= SLOW else since + took * before / (before + 1)
+
+    def draw(self, drawn: list[Any], stream: Stream, spent: float) -> BaseException | None:
         """Append the next items of a stream to ``drawn``; none at its end.
+
+        Parameters
+        ----------
+        drawn : list
+            Gets the items.
+        stream : Stream
+            What to draw from.
+        spent : float
+            Seconds that this attempt has taken.
 
         Returns
         -------
@@ -116,11 +148,12 @@ class Link:
             What the function raised; None when all went well.
         """
         try:
-            drawn.extend(stream.draw() if self.watch is None else self.watch.call(stream.draw))
+            watch = self.watch
+            drawn.extend(stream.draw() if watch is None else watch.call(stream.draw, spent))
         except BaseException as raised:
             if is_interrupt(raised):
                 raise
-            return own_frames_off(raised, 2)
+            return own_frames_off(raised)
         return None
 
     def settle(
@@ -132,66 +165,6 @@ class Link:
         if self._operation == "flat_map":
             ends = list(accumulate(map(len, results)))
             return list(chain.from_iterable(results)), Spread(where, ends)
+        if self._operation == "values":
+            return list(zip(map(itemgetter(0), block), results, strict=False)), where
         return results, where
-
-    @property
-    def keeps_places(self) -> bool:
-        """True if item k of the result was made of item k."""
-        return self._operation in ("map", "starmap")
-
-
-def bind(
-    operation: Operation, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
-) -> Callable[[Iterable[Any]], Iterator[Any]]:
-    """What calls a function on each item, with further arguments that stay the same.
-
-    Examples
-    --------
-    >>> list(bind("map", pow, [2], {})([3, 4]))
-    [9, 16]
-    >>> list(bind("filter", str.isalpha, [], {})(["a", "1"]))
-    [True, False]
-    """
-    if operation == "starmap":
-        if args:
-            extra = tuple(args)
-            spread = partial(_spread_call, function, extra, kwargs)
-            return lambda block: map(spread, block)
-        bound = partial(function, **kwargs) if kwargs else function
-        if inspect.isgeneratorfunction(function):
-            return lambda block: map(list, starmap(bound, block))
-        return lambda block: starmap(bound, block)
-    bound = partial(function, **kwargs) if kwargs else function
-    repeats = [repeat(arg) for arg in args]
-    if operation == "filter":
-        return lambda block: map(truth, map(bound, block, *repeats))
-    if operation == "flat_map":
-        return lambda block: _drawn(map(bound, block, *repeats))
-    if inspect.isgeneratorfunction(function):
-        return lambda block: map(list, map(bound, block, *repeats))
-    return lambda block: map(bound, block, *repeats)
-
-
-def _spread_call(
-    function: Callable[..., Any],
-    extra: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    item: Iterable[Any],
-) -> Any:
-    return function(*item, *extra, **kwargs)
-
-
-def _drawn(results: Iterable[Any]) -> Iterator[Sequence[Any] | Stream]:
-    """What a flat_map's function gave for each item; ends after one that is too long to draw."""
-    for produced in results:
-        kind = type(produced)
-        if kind is list or kind is tuple:
-            yield produced
-            continue
-        rest = iter(produced)
-        head = list(islice(rest, DRAWN))
-        if len(head) < DRAWN:
-            yield head
-        else:
-            yield Stream(head, rest)
-            return

@@ -1,4 +1,4 @@
-"""The task that combines partial results of a reduction."""
+"""The tasks that combine partial results of a reduction."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from flowgraph.errors.stage import nothing_to_reduce
 from flowgraph.runtime.attempt import Site
 from flowgraph.runtime.call import fill
 from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.scope import FAILED, OK
+from flowgraph.runtime.keyed import Combiner
+from flowgraph.runtime.outcome import Listing, Outcome
+from flowgraph.runtime.report import FAILED, OK
 from flowgraph.runtime.sink import folder
 from flowgraph.runtime.watch import entered
 from flowgraph.runtime.work import Work
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.chain import LinkPlan
     from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.keyed import KeyedPlan
     from flowgraph.runtime.scope import Scope
 
-__all__ = ["Merge"]
+__all__ = ["Merge", "MergeKeys"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,41 +42,34 @@ class Merge(Work):
     partials: int
     """How many of the inputs are partial results; the others are values for the template."""
 
+    @property
+    def partial(self) -> bool:
+        """True if its value is not the reduction's yet."""
+        return not self.last
+
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
         partials = inputs[: self.partials]
-        failure = self._failure(partials)
-        if failure is not None:
-            if self.last:
-                now = scope.now()
-                scope.note(self.op.node, None, None, 1, 1, FAILED, now, now)
-        elif (skip := self.blocked(inputs)) is not None:
+        for outcome in partials:
+            if isinstance(outcome.missing, Failure):
+                # One of this reduction, told where it happened: a partial result
+                # that is missing for any other reason is a Skip.
+                return Outcome(None, outcome.missing, self.stage)
+        if (skip := self.blocked(inputs)) is not None:
             if self.last:
                 scope.skip(self.op.node, None)
             return Outcome(None, skip, self.stage)
-        made = failure or self._merge(scope, partials, inputs[self.partials : self.reads])
+        first = fill(self.initial.open(), [o.value for o in inputs[self.partials : self.reads]])
+        values = [*first, *(value for outcome in partials for value in outcome.value)]
+        made = self._combined(scope, values)
         if isinstance(made, Failure):
-            if self.last:
-                scope.fail(made)
             return Outcome(None, made, self.stage)
         return Outcome(made[0] if self.last else made, stage=self.stage)
 
-    def _failure(self, partials: Sequence[Outcome]) -> Failure | None:
-        """The first partial result that failed in this very reduction."""
-        for outcome in partials:
-            missing = outcome.missing
-            if isinstance(missing, Failure) and missing.node == self.op.name:
-                return missing
-        return None
-
-    def _merge(
-        self, scope: Scope, partials: Sequence[Outcome], others: Sequence[Outcome]
-    ) -> tuple[Any, ...] | Failure:
+    def _combined(self, scope: Scope, values: Sequence[Any]) -> tuple[Any, ...] | Failure:
         op, now = self.op, scope.now()
         stage = scope.control.code.stages()[op.stage]
         site = Site(stage, op.node, op.name, count=int(self.last))
-        first = fill(self.initial.open(), [outcome.value for outcome in others])
-        values = [*first, *(value for outcome in partials for value in outcome.value)]
         if len(values) > 1:
             with ExitStack() as stack:
                 made = folder(scope, site, entered(stack, stage, scope.clock))(values)
@@ -84,5 +80,44 @@ class Merge(Work):
             scope.note(op.node, None, None, site.count, 1, OK, now, now)
             return tuple(values)
         scope.note(op.node, None, None, site.count, 1, FAILED, now, now)
-        error = ValueError("there is nothing to reduce, and no initial value was given")
-        return site.failure(None, [error])
+        failure = site.failure(None, [nothing_to_reduce(op.name)])
+        scope.fail(failure)
+        return failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeKeys(Work):
+    """Combines the tables of a keyed operation, in order."""
+
+    light: ClassVar[bool] = False
+
+    keyed: KeyedPlan
+    last: bool
+    """True for the one that gives the pairs of the whole table."""
+
+    @property
+    def partial(self) -> bool:
+        """True if its value is not the whole table yet."""
+        return not self.last
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it."""
+        tables = inputs[: self.reads]
+        for outcome in tables:
+            if isinstance(outcome.missing, Failure):  # told where it happened, as in a Merge
+                return Outcome(None, outcome.missing, self.stage)
+        if (skip := self.blocked(inputs)) is not None:
+            if self.last:
+                scope.skip(self.keyed.node, None)
+            return Outcome(None, skip, self.stage)
+        now = scope.now()
+        with ExitStack() as stack:
+            combiner = Combiner(scope, stack, self.keyed, count=0)
+            # A table of its own: what another task gave may be read again.
+            made = combiner.joined([{}, *(outcome.value for outcome in tables)])
+        if isinstance(made, Failure):
+            return Outcome(None, made, self.stage)
+        if not self.last:
+            return Outcome(made, stage=self.stage)
+        scope.note(self.keyed.node, None, None, 1, 1, OK, now, scope.now())
+        return Outcome(Listing(list(made.items())), stage=self.stage)

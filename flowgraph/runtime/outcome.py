@@ -8,20 +8,23 @@ never unpickles it.
 
 from __future__ import annotations
 
-import enum
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from flowgraph.errors.wording import Mend
 from flowgraph.runtime import pickling
-from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.failure import Failure, Skip, annotate
+from flowgraph.runtime.pickling import CLOSED
 from flowgraph.runtime.positions import at
+from flowgraph.runtime.scope import here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from flowgraph.runtime.place import Place
     from flowgraph.runtime.positions import Index, Where
-    from flowgraph.runtime.scope import Bundle
+    from flowgraph.runtime.report import Bundle
 
     _Packed: TypeAlias = tuple[bytes, Sequence[Any]]
 
@@ -59,15 +62,29 @@ class Partition:
 
 
 class Listing:
-    """The items of a collection whose length was unknown before."""
+    """The items of a whole collection, to be cut into partitions.
 
-    __slots__ = ("values",)
+    Parameters
+    ----------
+    values : sequence
+        The items, with Failure objects in the places of failed ones.
+    where : Where, optional
+        Their positions; default their places in the list.
+    failed : bool
+        True if one of them failed.
+    """
 
-    def __init__(self, values: Sequence[Any]) -> None:
+    __slots__ = ("failed", "values", "where")
+
+    def __init__(
+        self, values: Sequence[Any], where: Where | None = None, failed: bool = False
+    ) -> None:
         self.values = values
+        self.where = where
+        self.failed = failed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Listing, (self.values,)
+        return Listing, (self.values, self.where, self.failed)
 
 
 class Outcome:
@@ -81,17 +98,33 @@ class Outcome:
         Why there is no value.
     stage : str
         Who made the value: named if it cannot be pickled.
+
+    Attributes
+    ----------
+    maker : Place, tuple of Place or None
+        The node that made the value; the nodes of several values.
+    bundle : Bundle or None
+        What its task reports, where the driver gets all outcomes.
+    unnoted : tuple of Failure
+        What could not be packed when the value left, after its task had
+        reported: whoever reads the outcome reports it instead.
+    paced : float or None
+        When the last attempt started, if its starts are limited; seconds since
+        the epoch.
     """
 
-    __slots__ = ("_packed", "_value", "bundle", "carried", "missing", "stage")
+    __slots__ = ("_state", "bundle", "maker", "missing", "paced", "stage", "unnoted")
 
     def __init__(self, value: Any, missing: Failure | Skip | None = None, stage: str = "") -> None:
-        self._value = value
-        self._packed: _Packed | None = None
+        # The value and what it is packed to; one of them may be lacking.  Always
+        # replaced as a whole: several threads may unpack and pack it at once.
+        self._state: tuple[Any, _Packed | None] = value, None
         self.missing = missing
         self.stage = stage
+        self.maker: Place | tuple[Place, ...] | None = None
         self.bundle: Bundle | None = None
-        self.carried = b""
+        self.unnoted: tuple[Failure, ...] = ()
+        self.paced: float | None = None
 
     @property
     def value(self) -> Any:
@@ -102,32 +135,40 @@ class Outcome:
         Exception
             Whatever hinders unpickling it here.
         """
-        packed = self._packed
-        if self._value is _Closed.CLOSED and packed is not None:
-            # In this order: two threads may ask at once.
-            self._value = pickle.loads(packed[0], buffers=packed[1])
-            self._packed = None
-        return self._value
+        value, packed = self._state
+        if value is CLOSED and packed is not None:
+            value = pickle.loads(packed[0], buffers=packed[1])
+            self._state = value, None
+        return value
 
-    @property
-    def failed(self) -> bool:
-        """True if something failed for good in this very task."""
-        return isinstance(self.missing, Failure) or bool(self.bundle and self.bundle.failures)
-
-    def seal(self, worker: str = "") -> list[Failure]:
+    def seal(self) -> list[Failure]:
         """Pack the value; what cannot be packed becomes a failure and comes back."""
-        if self._packed is None and self.missing is None:
-            try:
-                self._packed = _pack(self._value)
-            except Exception as error:
-                return self._without_unpicklable(error, worker)
-        return []
+        packed, failures = self._packed()
+        if packed is not None:
+            self._state = self._state[0], packed
+        return failures
 
-    def _without_unpicklable(self, error: Exception, worker: str) -> list[Failure]:
-        value = self._value
+    def leave(self) -> None:
+        """Pack the value for a reader elsewhere, when its task has reported already."""
+        self.unnoted += tuple(self.seal())
+
+    def _packed(self) -> tuple[_Packed | None, list[Failure]]:
+        """The value as it is sent, and what became a failure for that."""
+        value, packed = self._state
+        if packed is not None or self.missing is not None:
+            return packed, []
+        try:
+            return _pack(value), []
+        except Exception as error:
+            failures = self._fail_unpicklable(value, error)
+        return None if self.missing is not None else _pack(self._state[0]), failures
+
+    def _fail_unpicklable(self, value: Any, error: Exception) -> list[Failure]:
+        if isinstance(self.maker, tuple):
+            return self._fail_several(value)
         if not isinstance(value, Partition):
-            failure = _cannot_travel(self.stage, None, error, worker)
-            self.missing, self._value = failure, None
+            failure = self._cannot_travel(None, error, self.maker)
+            self.missing, self._state = failure, (None, None)
             return [failure]
         values = list(value.values)
         failures = []
@@ -135,20 +176,40 @@ class Outcome:
             try:
                 pickling.dumps(item)
             except Exception as item_error:
-                failure = _cannot_travel(self.stage, at(value.where, k), item_error, worker)
+                failure = self._cannot_travel(at(value.where, k), item_error, self.maker)
                 values[k] = failure
                 failures.append(failure)
-        self._value = Partition(values, value.where, failed=True)
-        self._packed = _pack(self._value)
+        self._state = Partition(values, value.where, failed=True), None
         return failures
 
+    def _fail_several(self, results: Any) -> list[Failure]:
+        """Of several calls' values, fail those that cannot be packed."""
+        values, failures = list(results.values), []
+        for k, place in enumerate(cast("tuple[Place, ...]", self.maker)):
+            try:
+                pickling.dumps(values[k])
+            except Exception as error:
+                values[k] = self._cannot_travel(None, error, place)
+                failures.append(values[k])
+        self._state = type(results)(values), None
+        return failures
+
+    def _cannot_travel(self, index: Index | None, error: Exception, maker: Place | None) -> Failure:
+        stage = self.stage if maker is None else maker.stage
+        told = (
+            f"The value that stage '{stage}' returned cannot go to another process. "
+            'Return something that can be pickled, or use scheduler="threads".'
+        )
+        annotate(error, Mend(told))
+        node = stage if maker is None else maker.name
+        return Failure(stage, node, index, 1, here(), (error,))
+
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        kept = self._packed
-        self.seal()
-        parts = (self._packed, self.missing, self.stage, self.bundle, self.carried)
-        if self._value is not _Closed.CLOSED:
-            self._packed = kept  # not to hold the value twice
-        return _arrived, parts
+        # What it packs here is not kept, not to hold the value twice.
+        packed, failures = self._packed()
+        self.unnoted += tuple(failures)
+        parts = (packed, self.missing, self.stage, self.maker, self.bundle, self.unnoted)
+        return _arrived, (*parts, self.paced)
 
 
 class Report(Outcome):
@@ -161,10 +222,6 @@ class Report(Outcome):
         self.bundle = bundle
 
 
-class _Closed(enum.Enum):
-    CLOSED = "closed"
-
-
 def _pack(value: Any) -> _Packed:
     buffers: list[pickle.PickleBuffer] = []
     return pickling.dumps(value, buffers), buffers
@@ -174,17 +231,14 @@ def _arrived(
     packed: _Packed | None,
     missing: Failure | Skip | None,
     stage: str,
+    maker: Place | tuple[Place, ...] | None,
     bundle: Bundle | None,
-    carried: bytes,
+    unnoted: tuple[Failure, ...],
+    paced: float | None,
 ) -> Outcome:
-    outcome = Outcome(None if packed is None else _Closed.CLOSED, missing, stage)
-    outcome._packed, outcome.bundle, outcome.carried = packed, bundle, carried
+    outcome = Outcome(None, missing, stage)
+    if packed is not None:
+        outcome._state = CLOSED, packed
+    outcome.maker, outcome.bundle = maker, bundle
+    outcome.unnoted, outcome.paced = unnoted, paced
     return outcome
-
-
-def _cannot_travel(stage: str, index: Index | None, error: Exception, worker: str) -> Failure:
-    error.add_note(
-        f"The value that stage '{stage}' returned cannot go to another process. "
-        'Return something that can be pickled, or use scheduler="threads".'
-    )
-    return Failure(stage, stage, index, 1, worker, (error,))

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 import pickle
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Dump", "dumps", "plain_first", "use", "use_on_worker"]
+__all__ = ["CLOSED", "Closed", "Dump", "dumps", "plain_first", "use", "use_on_worker"]
+
+
+class Closed(enum.Enum):
+    """In the place of a value that is packed; an enum's member is one in every process."""
+
+    CLOSED = "closed"
+
+
+CLOSED: Final = Closed.CLOSED
 
 
 class Dump(Protocol):

@@ -131,7 +131,14 @@ def cut(where: Where, start: int, stop: int) -> Where:
     """Positions of the items ``start`` to ``stop`` of a block."""
     if isinstance(where, range):
         return where[start:stop]
-    return where if start == 0 else Cut(where, start)
+    if start == 0:
+        return where
+    # Flat, however often what is left of a block is cut again.
+    if isinstance(where, Cut):
+        return Cut(where.parent, where.start + start)
+    if isinstance(where, Trail):
+        return Trail(where.prefix, where.start + start)
+    return Cut(where, start)
 
 
 def join(parts: Sequence[tuple[Where, int]]) -> Where:

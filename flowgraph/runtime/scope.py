@@ -7,55 +7,20 @@ driver does.  A thousand cheap calls share one record.
 from __future__ import annotations
 
 import os
-import pickle
 import socket
-import struct
 import threading
 import time
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from flowgraph.runtime.report import SKIPPED, Bundle, Lost, pack_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.failure import Failure
     from flowgraph.runtime.positions import Index
 
-__all__ = [
-    "FAILED",
-    "OK",
-    "RETRIED",
-    "SKIPPED",
-    "TIMED_OUT",
-    "TIMED_OUT_RETRIED",
-    "VOID",
-    "Bundle",
-    "Clock",
-    "Halt",
-    "Scope",
-    "Stop",
-    "SystemClock",
-    "here",
-    "read_bundles",
-    "rows",
-]
-
-OK: Final = 0
-RETRIED: Final = 1
-FAILED: Final = 2
-TIMED_OUT: Final = 3
-TIMED_OUT_RETRIED: Final = 4
-SKIPPED: Final = 5
-VOID: Final = 6
-"""Takes back an OK: the value was there, but could not leave the process."""
-
-_ROW = struct.Struct("<iqqiibdd")
-_HEAD = struct.Struct("<iddHII")
-
-Row = tuple[int, int, int, int, int, int, float, float]
-"""Node number, first and last item, calls, attempt, outcome, start, seconds."""
+__all__ = ["Clock", "Halt", "Scope", "Stop", "SystemClock", "here"]
 
 
 class Halt(BaseException):
@@ -82,59 +47,6 @@ class SystemClock:
     sleep = staticmethod(time.sleep)
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """What one task reports to the driver, beside its value."""
-
-    task: int
-    """Number of the task in its plan."""
-    worker: str
-    """Host, process and thread that ran it."""
-    started: float
-    """Seconds since the epoch, by the worker's clock."""
-    ended: float
-    """Seconds since the epoch, by the worker's clock."""
-    rows: bytes
-    """Records, packed; see `rows`."""
-    failures: tuple[Failure, ...] = ()
-    """Final failures, as they happened."""
-
-    def pack(self) -> bytes:
-        """The bundle as bytes that say themselves where they end."""
-        worker = self.worker.encode()
-        failures = pickle.dumps(self.failures, protocol=5) if self.failures else b""
-        head = _HEAD.pack(
-            self.task, self.started, self.ended, len(worker), len(self.rows), len(failures)
-        )
-        return b"".join((head, worker, self.rows, failures))
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _one_bundle, (self.pack(),)
-
-
-def _one_bundle(data: bytes) -> Bundle:
-    return next(read_bundles(data))
-
-
-def read_bundles(data: bytes) -> Iterator[Bundle]:
-    """The bundles that were packed one after the other into ``data``."""
-    at = 0
-    while at < len(data):
-        task, started, ended, *lengths = _HEAD.unpack_from(data, at)
-        at += _HEAD.size
-        worker, packed, failed = (data[at : at + lengths[0]], b"", b"")
-        at += lengths[0]
-        packed, at = data[at : at + lengths[1]], at + lengths[1]
-        failed, at = data[at : at + lengths[2]], at + lengths[2]
-        failures = pickle.loads(failed) if failed else ()
-        yield Bundle(task, worker.decode(), started, ended, packed, failures)
-
-
-def rows(packed: bytes) -> Iterator[Row]:
-    """The records in a bundle, one by one."""
-    return _ROW.iter_unpack(packed)
-
-
 class Scope:
     """The notebook of one task while it runs.
 
@@ -155,6 +67,7 @@ class Scope:
         "clock",
         "control",
         "failures",
+        "lost",
         "now",
         "started",
         "task",
@@ -168,8 +81,9 @@ class Scope:
         self.started = self.now()
         self._epoch = time.time() - self.started
         self._rows = bytearray()
-        self._stop = control.stop
+        self._stop = control.stop if control.line is None else control.line.stop()
         self.failures: list[Failure] = []
+        self.lost: list[Lost] = []
 
     def note(  # noqa: PLR0913  one row has these fields; a class for it would cost a microsecond
         self,
@@ -187,7 +101,7 @@ class Scope:
         Items are noted by their position in the source: below a flat_map,
         where they have tuples, by its first number.
         """
-        self._rows += _ROW.pack(
+        self._rows += pack_row(
             node,
             _outer(first),
             _outer(last),
@@ -210,9 +124,13 @@ class Scope:
         if self.control.halts:
             raise Halt
 
+    def is_over(self) -> bool:
+        """True if nobody wants the task any more."""
+        return self._stop is not None and self._stop.is_set()
+
     def check(self) -> None:
         """Leave the task if its run is over."""
-        if self._stop is not None and self._stop.is_set():
+        if self.is_over():
             raise Halt
 
     def sleep(self, seconds: float) -> None:
@@ -240,6 +158,7 @@ class Scope:
             self.now() + self._epoch,
             bytes(self._rows),
             tuple(self.failures),
+            tuple(self.lost),
         )
 
 

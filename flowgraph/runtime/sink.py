@@ -7,22 +7,24 @@ that an item which waits for its next attempt will fill later.
 from __future__ import annotations
 
 from functools import reduce
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 from flowgraph.runtime.attempt import attempt
 from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.outcome import Partition
 from flowgraph.runtime.positions import join, only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from flowgraph.runtime.attempt import Site
     from flowgraph.runtime.positions import Index, Where
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.watch import Watch
 
-__all__ = ["Counting", "Folding", "Hole", "Listing", "Sink", "folder"]
+__all__ = ["Counting", "Folding", "Hole", "Keeping", "Sink", "folder"]
 
 
 class Hole:
@@ -97,7 +99,7 @@ class Sink:
         return len(self.entries) > self._floor and type(self.entries[-1]) is not Hole
 
 
-class Listing(Sink):
+class Keeping(Sink):
     """Keeps the items, and Failure objects in the places of failed ones."""
 
     __slots__ = ()
@@ -116,7 +118,7 @@ class Listing(Sink):
         if len(entries) == 1:
             values, where = entries[0]
         else:
-            values = [value for part, _ in entries for value in part]
+            values = list(chain.from_iterable(part for part, _ in entries))
             where = join([(where, len(part)) for part, where in entries])
         failed = any(len(part) == 1 and type(part[0]) is Failure for part, _ in entries)
         return Partition(values, where, failed)
@@ -186,12 +188,30 @@ class Folding(Sink):
 def folder(
     scope: Scope, site: Site, watch: Watch | None
 ) -> Callable[[Sequence[Any]], Any | Failure]:
-    """What combines values with a stage, all in one attempt, with its retries."""
+    """What combines values with a stage, all in one attempt, with its retries.
+
+    Its failure is one of the reduction, and told here: who gets it passes it on.
+    """
     function = site.stage.function
+
+    def combine(values: Sequence[Any]) -> Any:
+        if site.stage.is_coroutine:
+            return call_on_loop(scope, site.stage, lambda: _reduced(function, values))
+        return reduce(function, values)
 
     def fold(values: Sequence[Any]) -> Any | Failure:
         if len(values) == 1:
             return values[0]
-        return attempt(scope, site, lambda: reduce(function, values), watch)
+        made = attempt(scope, site, lambda: combine(values), watch)
+        if type(made) is Failure:
+            scope.fail(made)
+        return made
 
     return fold
+
+
+async def _reduced(function: Callable[..., Awaitable[Any]], values: Sequence[Any]) -> Any:
+    made, *others = values
+    for value in others:
+        made = await function(made, value)
+    return made

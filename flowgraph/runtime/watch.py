@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import threading
 from contextvars import copy_context
+from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.errors import StageTimeout
 
@@ -23,7 +24,24 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Stage
     from flowgraph.runtime.scope import Clock
 
-__all__ = ["Watch", "entered"]
+__all__ = ["LONG", "SLOW", "End", "Watch", "entered"]
+
+SLOW: Final = 0.001
+"""Seconds from which on a call is timed on its own: it ends its block."""
+LONG: Final = 0.004
+"""Seconds after which a block ends, with items left over: others want their turn."""
+
+
+@dataclass(slots=True)
+class End:
+    """How a stage came to the end of a block, or why not."""
+
+    error: BaseException | None
+    """What the call on the next item raised; None when all went well."""
+    since: float
+    """When the last calls began: the last one, where they take their time."""
+    early: bool = False
+    """True if only time ended it: the items that are left can be called as they are."""
 
 
 class Watch:
@@ -49,10 +67,17 @@ class Watch:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._leave()
+        self.leave()
 
-    def call(self, call: Callable[[], Any]) -> Any:
+    def call(self, call: Callable[[], Any], spent: float = 0.0) -> Any:
         """The value of ``call()``.
+
+        Parameters
+        ----------
+        call : callable
+            Takes no arguments.
+        spent : float
+            Seconds of the limit that are gone.
 
         Raises
         ------
@@ -62,34 +87,39 @@ class Watch:
             What the call raises.
         """
         done: list[tuple[Any, BaseException | None]] = []
-        expired = self.extend(done, lambda calls: map(_settled, calls), (call,))
-        if expired is not None:
-            raise expired
+        end = self.extend(done, lambda calls: map(_settled, calls), (call,), spent)
+        if end.error is not None:
+            raise end.error
         value, error = done[0]
         if error is not None:
             raise error
         return value
 
     def extend(
-        self, done: list[Any], bind: Callable[[Iterable[Any]], Iterable[Any]], block: Iterable[Any]
-    ) -> BaseException | None:
+        self,
+        done: list[Any],
+        bind: Callable[[Iterable[Any]], Iterable[Any]],
+        block: Iterable[Any],
+        spent: float = 0.0,
+    ) -> End:
         """Append ``bind(block)`` to ``done`` until a call raises or takes too long.
 
         Returns
         -------
-        BaseException or None
-            What the call on item ``len(done)`` raised, or its `StageTimeout`;
-            None when all went well.
+        End
+            Its error is what the call on item ``len(done)`` raised, or its
+            `StageTimeout`.
         """
+        limit = self._seconds - spent
         job = _Job(bind, block, self._now)
         self._hand_over(job.run)
-        while not job.finished.wait(job.left(self._seconds)):
-            if job.expired(self._seconds):
+        while not job.finished.wait(job.left(limit)):
+            if job.expired(limit):
                 done.extend(job.results[: job.at])
-                self._jobs = None
-                return StageTimeout(self._stage, self._seconds)
+                self.leave()  # the helper ends with the call it is at
+                return End(StageTimeout(self._stage, self._seconds), job.since)
         done.extend(job.results)
-        return job.error
+        return End(job.error, job.since, job.early)
 
     def _hand_over(self, run: Callable[[], None]) -> None:
         if self._jobs is None:
@@ -99,15 +129,19 @@ class Watch:
         context = copy_context()
         self._jobs.put(lambda: context.run(run))
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Let the helper end."""
         if self._jobs is not None:
             self._jobs.put(None)
             self._jobs = None
 
 
 def entered(stack: ExitStack, stage: Stage, clock: Clock) -> Watch | None:
-    """What keeps the time limit of a stage until the stack is closed; None if it has none."""
-    if stage.timeout is None:
+    """What keeps the time limit of a stage until the stack is closed; None if it has none.
+
+    A coroutine's is kept by its event loop.
+    """
+    if stage.timeout is None or stage.is_coroutine:
         return None
     return stack.enter_context(Watch(stage.name, stage.timeout, clock))
 
@@ -139,7 +173,8 @@ class _Job:
         self.error: BaseException | None = None
         self.finished = threading.Event()
         self.at = -1
-        self._since = now()
+        self.early = False
+        self.since = now()
         self._abandoned = False
         self._lock = threading.Lock()
         self._bind = bind
@@ -155,24 +190,29 @@ class _Job:
         self.finished.set()
 
     def _publish(self) -> Iterator[Any]:
+        begun = self._now()
         for item in self._block:
             # Under the lock an item is either begun or expired, never both: else
             # the helper could begin the item that its successor is given too.
             with self._lock:
                 if self._abandoned:
                     return
+                now = self._now()
+                if self.at >= 0 and (now - self.since >= SLOW or now - begun >= LONG):
+                    self.early = True
+                    return
                 self.at += 1
-                self._since = self._now()
+                self.since = now
             yield item
 
     def left(self, seconds: float) -> float:
         """Seconds until the current call expires, at least a millisecond."""
-        return max(self._since + seconds - self._now(), 0.001)
+        return max(self.since + seconds - self._now(), 0.001)
 
     def expired(self, seconds: float) -> bool:
         """True, and the helper stops after its call, if the call takes too long."""
         with self._lock:
-            if self.finished.is_set() or self._now() - self._since < seconds:
+            if self.finished.is_set() or self.early or self._now() - self.since < seconds:
                 return False
             self._abandoned = True
             # Started, but the helper has not come to the first item yet.

@@ -1,4 +1,4 @@
-"""What each kind of Dask task does: one small class for each.
+"""What a Dask task does, whatever its kind; each kind is a small class of its own.
 
 Every task is ``perform(control, work, *inputs)`` with the outcomes of other
 tasks as inputs: first those whose values are read, then those that must only
@@ -12,30 +12,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowgraph.errors import SkippedError
+from flowgraph.errors.wording import Mend
 from flowgraph.runtime.attempt import is_interrupt
-from flowgraph.runtime.call import fill
-from flowgraph.runtime.failure import Failure, Skip
-from flowgraph.runtime.outcome import Listing, Outcome
-from flowgraph.runtime.scope import FAILED, VOID, Halt, Scope, here
+from flowgraph.runtime.failure import Failure, Skip, annotate
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.place import Place
+from flowgraph.runtime.report import FAILED, Lost
+from flowgraph.runtime.results import pick, picked
+from flowgraph.runtime.scope import Halt, Scope, here
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from flowgraph.runtime.code import Control, Parcel
-    from flowgraph.runtime.outcome import Partition
+    from flowgraph.runtime.code import Control
+    from flowgraph.runtime.positions import Index
 
-__all__ = [
-    "Gather",
-    "Give",
-    "List",
-    "Pack",
-    "Token",
-    "Total",
-    "Work",
-    "lost",
-    "perform",
-    "value_of",
-]
+__all__ = ["Work", "lost", "missing_of", "perform", "value_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +49,38 @@ class Work:
     """How many inputs are read; the others are waited for."""
     after: int = 0
     """How many of the others must have ended well."""
-    carry: tuple[int, ...] = ()
-    """Inputs whose reports this task hands on, where the driver cannot see them."""
     seals: bool = False
     """True if the value is wanted: on a cluster it is sent to the driver."""
+    picks: tuple[int | None, ...] = ()
+    """For each input its place among several values of a task; empty if no input is such."""
+    owes: tuple[Place, ...] = ()
+    """The nodes it calls, in order, if they are others than its own.
+
+    Beside the calls themselves, which are packed and may not arrive.
+    """
+
+    @property
+    def place(self) -> Place:
+        """Its own node."""
+        return Place(self.node, self.name, self.stage, partial=self.partial)
+
+    @property
+    def maker(self) -> Place | tuple[Place, ...]:
+        """The node that made its value; the nodes that made its several values."""
+        return self.last_maker()
+
+    def last_maker(self) -> Place:
+        """The last node that makes a value: a filter only lets one through."""
+        if not self.partial:
+            for place in reversed(self.owes):
+                if place.operation != "filter":
+                    return place
+        return self.place
+
+    @property
+    def partial(self) -> bool:
+        """True for a part of a reduction, whose success counts as no call."""
+        return False
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
@@ -68,11 +88,47 @@ class Work:
 
     def blocked(self, inputs: Sequence[Outcome]) -> Skip | None:
         """Why the task cannot run, if an input that must be there is missing."""
-        for outcome in inputs[: self.reads + self.after]:
-            missing = outcome.missing
-            if missing is not None:
-                return Skip(missing.node if isinstance(missing, Failure) else missing.because)
-        return None
+        return missing_of(inputs[: self.reads]) or self.waits(inputs)
+
+    def waits(self, inputs: Sequence[Outcome]) -> Skip | None:
+        """Why the task cannot run, if something that it only comes after has failed."""
+        skip = missing_of(inputs[self.reads : self.reads + self.after])
+        return skip if skip is not None and skip.failed else None
+
+    def lost(
+        self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]
+    ) -> Outcome:
+        """The outcome if it could not be done: its first call failed, the others are skipped.
+
+        Parameters
+        ----------
+        scope : Scope
+            Gets the records.
+        error : BaseException
+            Why it was lost.
+        worker : str
+            Where.
+        inputs : sequence of Outcome
+            What it would have worked on; empty where that is not known.
+        """
+        first, *later = self.owes or (self.place,)
+        failure = Failure(first.stage, first.name, None, 1, worker, (error,))
+        now = scope.now()
+        scope.note(first.node, None, None, 1, 1, FAILED, now, now)
+        scope.failures.append(failure)
+        for place in later:
+            scope.skip(place.node, None)
+        is_its_own = first.node == self.node
+        return Outcome(None, failure if is_its_own else Skip(first.name), self.stage)
+
+
+def missing_of(inputs: Iterable[Outcome]) -> Skip | None:
+    """Why something that needs all inputs cannot be done; a failure before a false condition."""
+    found: Skip | None = None
+    for outcome in inputs:
+        if outcome.missing is not None and (found is None or not found.failed):
+            found = Skip.after(outcome.missing)
+    return found
 
 
 def perform(control: Control, work: Work, *inputs: Outcome) -> Outcome:
@@ -88,9 +144,14 @@ def perform(control: Control, work: Work, *inputs: Outcome) -> Outcome:
         What other tasks gave back.
     """
     scope = Scope(control, work.task)
+    given: Sequence[Outcome] = inputs
     try:
-        outcome = work.run(scope, inputs)
+        if work.picks:
+            given = picked(inputs, work.picks)
+        outcome = work.run(scope, given)
     except Halt:
+        if control.line is not None and scope.is_over():
+            raise control.line.give_up() from None
         failure = scope.failures[0] if scope.failures else Skip(work.name)
         outcome = Outcome(None, failure, work.stage)
     except BaseException as error:
@@ -98,121 +159,64 @@ def perform(control: Control, work: Work, *inputs: Outcome) -> Outcome:
             raise
         # Not a stage's error, those are values by now: user code that does not
         # arrive on this worker, a broadcast value that cannot be unpacked.
-        outcome = lost(scope, work, error, here())
+        outcome = lost(scope, work, error, here(), given)
     return _report(scope, work, outcome, inputs)
 
 
-def lost(scope: Scope, work: Work, error: BaseException, worker: str) -> Outcome:
-    """The outcome of a task that could not be done: its worker died, its inputs did not arrive."""
-    failure = Failure(work.stage, work.name, None, 1, worker, (error,))
-    now = scope.now()
-    scope.note(work.node, None, None, 1, 1, FAILED, now, now)
-    scope.failures.append(failure)
-    return Outcome(None, failure, work.stage)
+def lost(
+    scope: Scope,
+    work: Work,
+    error: BaseException,
+    worker: str,
+    inputs: Sequence[Outcome] = (),
+) -> Outcome:
+    """The outcome of a task that could not be done: its worker died, its inputs did not arrive.
+
+    What it had noted is struck out: it is lost as a whole.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        # While the user's code was unpickled: what a stage itself imports is the stage's failure.
+        told = (
+            f"Worker {worker} lacks module '{error.name}', which the graph's code imports: "
+            "install it on every worker."
+        )
+        annotate(error, Mend(told))
+    scope.rollback((0, 0))
+    return work.lost(scope, error, worker, inputs)
+
+
+def _lost_calls(maker: Place | tuple[Place, ...], failures: Iterable[Failure]) -> Iterable[Lost]:
+    """The calls that failed after all, since what they made cannot leave its process."""
+    if isinstance(maker, tuple):
+        numbers = {place.name: place.node for place in maker}
+        return [Lost(numbers[each.node], None, each, partial=False) for each in failures]
+    calls: dict[Index | None, Failure] = {}
+    for failure in failures:
+        index = failure.index
+        if maker.operation == "flat_map" and isinstance(index, tuple):
+            index = index[:-1]  # one call made all its items
+        calls.setdefault(index, failure)
+    return [Lost(maker.node, call, failure, maker.partial) for call, failure in calls.items()]
 
 
 def _report(scope: Scope, work: Work, outcome: Outcome, inputs: Sequence[Outcome]) -> Outcome:
     """Put the task's records where the driver will find them."""
     control = scope.control
-    if control.seals or (control.carries and work.seals):
-        now = scope.now()
-        for failure in outcome.seal(here()):
-            scope.note(work.node, failure.index, failure.index, 1, 1, VOID, now, now)
-            scope.failures.append(failure)
+    outcome.maker = work.maker
+    if work.seals if control.line is not None else control.seals and not work.light:
+        scope.lost.extend(_lost_calls(work.maker, outcome.seal()))
+    for given in inputs:
+        if given.unnoted and given.maker is not None:
+            scope.lost.extend(_lost_calls(given.maker, given.unnoted))
     bundle = scope.bundle()
-    if control.carries:
-        packed = bundle.pack()
-        outcome.carried = b"".join((*(inputs[k].carried for k in work.carry), packed))
-        if control.signal is not None:
-            control.signal(work.task, packed, bool(bundle.failures))
+    if control.line is not None:
+        control.line.report(bundle.pack())
     else:
         outcome.bundle = bundle
     return outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Give(Work):
-    """Hands out a value that was known before the run."""
-
-    value: Parcel[Any]
-
-    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
-        """Do it."""
-        return Outcome(self.value.open(), stage=self.stage)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pack(Work):
-    """Puts values into a container."""
-
-    template: Parcel[Any]
-
-    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
-        """Do it."""
-        if (skip := self.blocked(inputs)) is not None:
-            return Outcome(None, skip)
-        values = [outcome.value for outcome in inputs[: self.reads]]
-        return Outcome(fill(self.template.open(), values), stage=self.stage)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class List(Work):
-    """Lists the items of a value, so that each partition can take its slice."""
-
-    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
-        """Do it."""
-        if (skip := self.blocked(inputs)) is not None:
-            return Outcome(None, skip)
-        value = inputs[0].value
-        if not isinstance(value, (list, tuple, range)):
-            try:
-                value = list(value)
-            except Exception as error:
-                failure = Failure(self.stage, self.name, None, 1, here(), (error,))
-                scope.fail(failure)
-                return Outcome(None, failure)
-        return Outcome(Listing(value), stage=self.stage)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gather(Work):
-    """Puts the partitions of a collection together to one list."""
-
-    with_errors: bool
-    """Failed items: True to keep their places, False to leave them out."""
-
-    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
-        """Do it."""
-        if (skip := self.blocked(inputs)) is not None:
-            return Outcome(None, skip)
-        gathered: list[Any] = []
-        for outcome in inputs[: self.reads]:
-            part: Partition = outcome.value
-            gathered.extend(part.with_errors() if self.with_errors else part.successes())
-        return Outcome(gathered, stage=self.stage)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Total(Work):
-    """Adds up the counts of the partitions of a collection."""
-
-    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
-        """Do it."""
-        if (skip := self.blocked(inputs)) is not None:
-            return Outcome(None, skip)
-        return Outcome(sum(outcome.value for outcome in inputs[: self.reads]), stage=self.stage)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token(Work):
-    """Says that tasks have ended, and whether well, without their data."""
-
-    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
-        """Do it."""
-        return Outcome(None, self.blocked(inputs))
-
-
-def value_of(node: str, with_partitions: bool, *outcomes: Outcome) -> Any:
+def value_of(node: str, with_partitions: bool, place: int | None, *outcomes: Outcome) -> Any:
     """The plain value of a target, for a Dask scheduler that is driven by somebody else.
 
     Raises
@@ -222,11 +226,13 @@ def value_of(node: str, with_partitions: bool, *outcomes: Outcome) -> Any:
     SkippedError
         If something it needs failed.
     """
+    if place is not None:
+        outcomes = tuple(pick(outcome, place) for outcome in outcomes)
     for outcome in outcomes:
         if isinstance(outcome.missing, Failure):
             raise outcome.missing.to_error()
         if isinstance(outcome.missing, Skip):
-            raise SkippedError(node, outcome.missing.because)
+            raise SkippedError(node, outcome.missing.because, failed=outcome.missing.failed)
     if not with_partitions:
         return outcomes[0].value
     return [value for outcome in outcomes for value in outcome.value.with_errors()]

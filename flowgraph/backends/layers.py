@@ -1,0 +1,55 @@
+"""Tasks in the form in which Dask's scheduler takes annotations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dask.task_spec import Task
+
+    from flowgraph.compiler.plan import Key, Plan
+
+__all__ = ["layered"]
+
+
+def layered(plan: Plan, tasks: Mapping[Key, Task]) -> Any:
+    """The tasks of a plan, with a layer for each set of annotations.
+
+    Never one for each stage or node: Dask drops what is not wanted in a time
+    that grows with the square of the number of layers.
+
+    Returns
+    -------
+    dict or HighLevelGraph
+        The tasks as they are, if nothing is annotated.
+    """
+    if not any(job.annotations for job in plan.jobs):
+        return dict(tasks)
+    numbers: dict[str, int] = {}
+    layer_of = [numbers.setdefault(_text(job.annotations), len(numbers)) for job in plan.jobs]
+    layers: dict[str, dict[Key, Task]] = {f"{plan.token}-{n}": {} for n in range(len(numbers))}
+    names = list(layers)
+    annotations: dict[str, Mapping[str, Any]] = {}
+    needs: dict[str, set[str]] = {name: set() for name in names}
+    for job, number in zip(plan.jobs, layer_of, strict=True):
+        name = names[number]
+        layers[name][job.key] = tasks[job.key]
+        annotations[name] = job.annotations
+        needs[name].update(names[layer_of[need]] for need in job.needs)
+        needs[name].discard(name)
+    return HighLevelGraph(
+        {
+            name: MaterializedLayer(layer, annotations=dict(annotations[name]) or None)
+            for name, layer in layers.items()
+        },
+        needs,
+    )
+
+
+def _text(annotations: Mapping[str, Any]) -> str:
+    """The same for equal annotations, which may hold dicts and lists."""
+    return repr(sorted(annotations.items()))

@@ -1,0 +1,120 @@
+"""Sends the tasks of Dask's local scheduler to a pool of processes."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from flowgraph.backends.pool import ChildDied
+from flowgraph.errors import SchedulerError
+from flowgraph.runtime.chain import ChainPart
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.scope import Scope
+from flowgraph.runtime.setting import Setting
+from flowgraph.runtime.wire import dumps as wire_dumps
+from flowgraph.runtime.work import Work, lost, perform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dask.task_spec import Task
+
+    from flowgraph.backends.pool import Pool
+    from flowgraph.runtime.code import Control
+
+__all__ = ["Sender"]
+
+
+class _Call:
+    """A task with its inputs."""
+
+    __slots__ = ("control", "inputs", "work")
+
+    def __init__(self, task: Task, data: Mapping[Any, Outcome]) -> None:
+        self.control: Control
+        self.work: Work
+        self.control, self.work, *refs = task.args
+        self.inputs: Sequence[Outcome] = [data[ref.key] for ref in refs]
+
+    def here(self) -> Outcome:
+        """The outcome, made in this process."""
+        return perform(self.control, self.work, *self.inputs)
+
+
+class Sender:
+    """Hands tasks to a pool of processes, and those that call no stage to nobody.
+
+    Parameters
+    ----------
+    pool : Pool
+        Where stages are called.
+    worker : str
+        What Dask is told of where a task ran.
+    """
+
+    def __init__(self, pool: Pool, worker: str) -> None:
+        self._pool = pool
+        self._worker = worker
+        self._setting = Setting.here()
+        self._sent: set[Future[Any]] = set()
+
+    def pack(self, task_and_data: tuple[Task, Mapping[Any, Outcome]]) -> _Call:
+        """What `submit` gets for a task."""
+        return _Call(*task_and_data)
+
+    def submit(self, _batch: Any, tasks: Sequence[tuple[Any, ...]]) -> Future[Any]:
+        """A future of what Dask's local scheduler expects of a batch of one task."""
+        ((key, call, *_),) = tasks
+        answer: Future[Any] = Future()
+
+        def settle(outcome: Outcome) -> None:
+            answer.set_result([(key, (outcome, self._worker), False)])
+
+        if call.work.light:
+            settle(call.here())
+            return answer
+
+        def arrived(future: Future[Any]) -> None:
+            self._sent.discard(future)
+            if future.cancelled():
+                answer.cancel()
+            elif (error := future.exception()) is None:
+                settle(future.result())
+            elif isinstance(error, SchedulerError):
+                answer.set_exception(error)  # no process: not the stage's fault, ends the run
+            else:
+                settle(_lost(call, error))
+
+        try:
+            future = self._send(call)
+        except Exception as error:
+            settle(_lost(call, error))
+        else:
+            self._sent.add(future)
+            future.add_done_callback(arrived)
+        return answer
+
+    def _send(self, call: _Call) -> Future[Any]:
+        work, inputs = call.work, list(call.inputs)
+        if isinstance(work, ChainPart):
+            # Only its slice of a whole list goes to the process.
+            head = work.head
+            inputs[: head.reads] = head.narrowed(inputs[: head.reads])
+        for outcome in inputs:
+            outcome.leave()  # once, however many tasks it is sent to
+        payload, buffers = wire_dumps((perform, (call.control, work, *inputs)))
+        return self._pool.send(payload, buffers, setting=self._setting, label=work.name)
+
+    def cancel(self) -> None:
+        """Take back what has not started."""
+        for future in list(self._sent):
+            future.cancel()
+
+
+def _lost(call: _Call, error: BaseException) -> Outcome:
+    """The outcome of a task whose process died, or which could not be sent."""
+    scope = Scope(call.control, call.work.task)
+    worker = f"process {error.pid}" if isinstance(error, ChildDied) else "unknown"
+    outcome = lost(scope, call.work, error, worker, call.inputs)
+    outcome.bundle = scope.bundle()
+    return outcome

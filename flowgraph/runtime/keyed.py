@@ -1,0 +1,201 @@
+"""Values combined by their keys: first inside each partition, then in a tree.
+
+A table is a dict, so keys are equal as in a dict, and they stand in the order
+in which they first came: partitions are in the order of the source, and so are
+the tables that are put together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowgraph.runtime.attempt import Site, attempt
+from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.loop import call_on_loop
+from flowgraph.runtime.sink import Sink
+from flowgraph.runtime.watch import entered
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from contextlib import ExitStack
+
+    from flowgraph.runtime.positions import Where
+    from flowgraph.runtime.scope import Scope
+
+__all__ = ["Combiner", "KeyedPlan", "Keying"]
+
+Table = dict[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedPlan:
+    """A keyed operation, as the plan says it: numbers of stages, and its node."""
+
+    node: int
+    name: str
+    key: int
+    op: int | None
+    """None to keep the values of a key in a list."""
+    value: int | None
+    """None to combine the items themselves."""
+
+
+class Combiner:
+    """Makes tables of items, and one table of several.
+
+    A block of calls is one attempt of its stage: of the key, then of the value,
+    then of what combines them.
+
+    Parameters
+    ----------
+    scope : Scope
+        The task's notebook.
+    stack : ExitStack
+        Closes what keeps time limits.
+    plan : KeyedPlan
+        What is done.
+    count : int
+        Calls that a success counts: 1 for the table that is the operation's value.
+    """
+
+    def __init__(self, scope: Scope, stack: ExitStack, plan: KeyedPlan, *, count: int) -> None:
+        self._scope = scope
+        self._stack = stack
+        self._plan = plan
+        self._count = count
+        self._stages = scope.control.code.stages()
+        self._key = self._stages[plan.key].function
+        self._op = None if plan.op is None else self._stages[plan.op].function
+        self._value = None if plan.value is None else self._stages[plan.value].function
+
+    def table(self, values: Sequence[Any]) -> Table | Failure:
+        """The table of some items."""
+        plan = self._plan
+        keys = self._attempt(plan.key, lambda: list(map(self._key, values)))
+        if isinstance(keys, Failure):
+            return keys
+        combined: Any = values
+        if plan.value is not None and self._value is not None:
+            value = self._value
+            combined = self._attempt(plan.value, lambda: list(map(value, values)))
+            if isinstance(combined, Failure):
+                return combined
+        if plan.op is None:
+            return self._attempt(plan.key, lambda: _grouped(keys, combined))
+        return self._combine({}, zip, keys, combined)
+
+    def joined(self, tables: Sequence[Table]) -> Table | Failure:
+        """One table of several, in their order; the first one is changed."""
+        first = tables[0]
+        for table in tables[1:]:
+            if self._op is None:
+                _extend(first, table)
+                continue
+            made = self._combine(first, table.items)
+            if isinstance(made, Failure):
+                return made
+            first.update(made)  # all at once, and only when all calls went well
+        return first
+
+    def _combine(self, base: Table, pairs: Callable[..., Iterable[Any]], *of: Any) -> Any | Failure:
+        """What pairs change in a table, drawn anew for each attempt."""
+        op, number = self._op, self._plan.op
+        assert op is not None
+        assert number is not None
+        stage = self._stages[number]
+        if not stage.is_coroutine:
+            return self._attempt(number, lambda: _changes(base, pairs(*of), op))
+
+        def waited() -> Table:
+            return call_on_loop(self._scope, stage, lambda: _awaited_changes(base, pairs(*of), op))
+
+        return self._attempt(number, waited)
+
+    def _attempt(self, number: int, call: Callable[[], Any]) -> Any | Failure:
+        stage = self._stages[number]
+        site = Site(stage, self._plan.node, self._plan.name, count=self._count)
+        made = attempt(self._scope, site, call, entered(self._stack, stage, self._scope.clock))
+        if type(made) is Failure:
+            self._scope.fail(made)
+        return made
+
+
+class Keying(Sink):
+    """Combines the items by their keys, in order."""
+
+    __slots__ = ("_combiner",)
+
+    def __init__(self, combiner: Combiner) -> None:
+        super().__init__()
+        self._combiner = combiner
+
+    def take(self, values: Sequence[Any], where: Where) -> None:
+        """Combine items with what is there."""
+        if not values:
+            return
+        if self._growing() and type(self.entries[-1]) is Failure:
+            return
+        table = self._combiner.table(values)
+        if not self._growing() or isinstance(table, Failure):
+            self.entries.append(table)
+        else:
+            self.entries[-1] = self._combiner.joined([self.entries[-1], table])
+
+    def sprout(self) -> Keying:
+        """A sink of the same kind, for a hole."""
+        return Keying(self._combiner)
+
+    def result(self) -> Table | Failure:
+        """The table of all items."""
+        tables = self.flat()
+        for table in tables:
+            if type(table) is Failure:
+                return table
+        return self._combiner.joined(tables) if tables else {}
+
+
+def _grouped(keys: Iterable[Any], values: Iterable[Any]) -> Table:
+    table: Table = {}
+    for key, value in zip(keys, values, strict=True):
+        if key in table:
+            table[key].append(value)
+        else:
+            table[key] = [value]
+    return table
+
+
+def _changes(base: Table, pairs: Iterable[tuple[Any, Any]], op: Callable[[Any, Any], Any]) -> Table:
+    """What a table's entries become when pairs are combined with them; it is left as it is."""
+    made: Table = {}
+    for key, value in pairs:
+        if key in made:
+            made[key] = op(made[key], value)
+        elif key in base:
+            made[key] = op(base[key], value)
+        else:
+            made[key] = value
+    return made
+
+
+async def _awaited_changes(
+    base: Table, pairs: Iterable[tuple[Any, Any]], op: Callable[[Any, Any], Awaitable[Any]]
+) -> Table:
+    """The same with a coroutine to combine by."""
+    made: Table = {}
+    for key, value in pairs:
+        if key in made:
+            made[key] = await op(made[key], value)
+        elif key in base:
+            made[key] = await op(base[key], value)
+        else:
+            made[key] = value
+    return made
+
+
+def _extend(first: Table, table: Table) -> None:
+    for key, values in table.items():
+        if key in first:
+            first[key].extend(values)
+        else:
+            first[key] = list(values)

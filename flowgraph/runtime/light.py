@@ -1,0 +1,126 @@
+"""The tasks that call no stage: they hand values out, put them together, or only wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flowgraph.errors.wording import tell_not_iterable
+from flowgraph.runtime.call import fill
+from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.outcome import Listing, Outcome
+from flowgraph.runtime.scope import here
+from flowgraph.runtime.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.outcome import Partition
+    from flowgraph.runtime.scope import Scope
+
+__all__ = ["Gather", "Give", "List", "Pack", "Rest", "Token", "Total"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Give(Work):
+    """Hands out a value that was known before the run."""
+
+    value: Parcel[Any]
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it."""
+        return Outcome(self.value.open(), stage=self.stage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack(Work):
+    """Puts values into a container."""
+
+    template: Parcel[Any]
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it."""
+        if (skip := self.blocked(inputs)) is not None:
+            return Outcome(None, skip)
+        values = [outcome.value for outcome in inputs[: self.reads]]
+        return Outcome(fill(self.template.open(), values), stage=self.stage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class List(Work):
+    """Lists the items of a value, so that each partition can take its slice."""
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it."""
+        if (skip := self.blocked(inputs)) is not None:
+            return Outcome(None, skip)
+        value = inputs[0].value
+        if not isinstance(value, (list, tuple, range)):
+            try:
+                value = list(value)
+            except Exception as error:
+                told = (
+                    f"return a list, or another iterable, as '{self.name}' takes its items from it"
+                )
+                tell_not_iterable(error, value, f"'{inputs[0].stage}' gave", told)
+                failure = Failure(self.stage, self.name, None, 1, here(), (error,))
+                scope.fail(failure)
+                return Outcome(None, failure)
+        return Outcome(Listing(value), stage=self.stage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gather(Work):
+    """Puts the partitions of a collection together to one list."""
+
+    with_errors: bool
+    """Failed items: True to keep their places, False to leave them out."""
+    as_dict: bool = False
+    """True if the items are pairs of keys and values."""
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it."""
+        if (skip := self.blocked(inputs)) is not None:
+            return Outcome(None, skip)
+        gathered: list[Any] = []
+        for outcome in inputs[: self.reads]:
+            part: Partition = outcome.value
+            gathered.extend(part.with_errors() if self.with_errors else part.successes())
+        return Outcome(dict(gathered) if self.as_dict else gathered, stage=self.stage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total(Work):
+    """Adds up the counts of the partitions of a collection."""
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it."""
+        if (skip := self.blocked(inputs)) is not None:
+            return Outcome(None, skip)
+        return Outcome(sum(outcome.value for outcome in inputs[: self.reads]), stage=self.stage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token(Work):
+    """Says that tasks have ended, and whether well, without their data."""
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it."""
+        outcome = Outcome(None, self.blocked(inputs))
+        outcome.paced = inputs[0].paced
+        return outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest(Work):
+    """Lets some time pass between one batch and the next."""
+
+    light: ClassVar[bool] = False
+
+    seconds: float
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it."""
+        scope.sleep(self.seconds)
+        return Outcome(None)

@@ -1,0 +1,22 @@
+"""Where calls are noted: a node, and its stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node whose stage a task calls, as records and errors have it."""
+
+    node: int
+    """Number of the node."""
+    name: str
+    """Name of the node."""
+    stage: str
+    """Name of its stage."""
+    operation: str = "call"
+    partial: bool = False
+    """True for a part of a reduction, whose success counts as no call."""

@@ -1,0 +1,72 @@
+"""What a task knows of the Dask worker that it runs on.
+
+The one place beside the backends that speaks to ``distributed``, which only
+such a worker has loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from flowgraph.runtime.scope import Stop
+
+__all__ = ["TOPIC", "Line"]
+
+TOPIC: Final = "flowgraph"
+"""Where all runs report: a scheduler keeps the last events of each topic, for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The way from a task to the driver of its run: Dask's events.
+
+    A worker sends a task's event ahead of the news that the task is done, on the
+    same stream; the scheduler hands both on to the driver in the same order.  So
+    a task that Dask counts as done has reported.
+    """
+
+    run: str
+    """The token of the run."""
+
+    def report(self, bundle: bytes) -> None:
+        """Send a task's packed bundle."""
+        from distributed import get_worker
+
+        get_worker().log_event(TOPIC, {"run": self.run, "bundle": bundle})
+
+    def stop(self) -> Stop:
+        """Whether Dask still wants the task that asks; to be called in the task's own thread."""
+        from distributed import get_worker
+
+        worker = get_worker()
+        return _Unwanted(worker.state.tasks, worker.get_current_task())
+
+    def give_up(self) -> Exception:
+        """What to raise in a task that Dask does not want, so that it takes nothing for a result.
+
+        It may have changed its mind meanwhile: then it starts the task anew.
+        """
+        from distributed import Reschedule
+
+        again: Exception = Reschedule()
+        return again
+
+
+class _Unwanted:
+    """Set when Dask has cancelled a task that runs.
+
+    Dask tells a worker, which can only note it down: in its table of tasks,
+    which is not documented.  A look there is no message and takes no lock.
+    """
+
+    __slots__ = ("_key", "_tasks")
+
+    def __init__(self, tasks: dict[Any, Any], key: Any) -> None:
+        self._tasks = tasks
+        self._key = key
+
+    def is_set(self) -> bool:
+        task = self._tasks.get(self._key)
+        return task is None or task.state in ("cancelled", "released")

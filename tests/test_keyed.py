@@ -1,0 +1,246 @@
+"""Values combined by their keys: whatever the parts and the tree, it is one pass over a dict."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from notebook import Clock, Note, new_control, notes
+
+from flowgraph import Retry
+from flowgraph.runtime.code import Stage
+from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.keyed import Combiner, KeyedPlan, Keying
+from flowgraph.runtime.merge import MergeKeys
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.report import FAILED, OK, RETRIED, SKIPPED
+from flowgraph.runtime.scope import Halt, Scope
+
+KEYS = st.sampled_from([0, 1, True, 1.0, 2, "1", "a", None, (), (1,), (True,)])
+ITEMS = st.lists(st.tuples(KEYS, st.text("xyz", max_size=2)), max_size=20)
+
+
+def first(item):
+    return item[0]
+
+
+def second(item):
+    return item[1]
+
+
+def joined(left, right):
+    return f"({left} {right})"
+
+
+async def awaited(left, right):
+    return joined(left, right)
+
+
+def halved(left, right):
+    """Associative: the order is kept, however it is grouped."""
+    return left + right
+
+
+async def halved_later(left, right):
+    return left + right
+
+
+def stage(function, retry=None, *, timeout=None, is_coroutine=False):
+    return Stage(function.__name__, function, retry, timeout, False, None, is_coroutine)
+
+
+class Keyed:
+    """A keyed operation of these functions, with the task's notebook."""
+
+    def __init__(self, key=first, op=halved, value=second, *, retry=None, **options):
+        self.clock = Clock()
+        coroutine = op in (awaited, halved_later)
+        op_stage = stage(op or halved, retry, is_coroutine=coroutine)
+        stages = [stage(key, retry), op_stage, stage(value or second, retry)]
+        self.control = new_control(*stages, **options)
+        self.scope = Scope(self.control, 1, self.clock)
+        self.plan = KeyedPlan(7, "by", 0, op and 1, value and 2)
+
+    def combiner(self, count=0):
+        return Combiner(self.scope, ExitStack(), self.plan, count=count)
+
+    def taken(self, *blocks):
+        """The table of a partition that comes in blocks."""
+        sink = Keying(self.combiner())
+        for block in blocks:
+            sink.take(block, range(len(block)))
+        return sink.result()
+
+    def merged(self, *tables, last=False):
+        work = MergeKeys(
+            task=3, node=7, name="by", stage="first", reads=len(tables), keyed=self.plan, last=last
+        )
+        return work.run(self.scope, [Outcome(table) for table in tables])
+
+
+def one_pass(items, op=halved):
+    table = {}
+    for key, value in items:
+        table[key] = op(table[key], value) if key in table else value
+    return table
+
+
+def lists_of(items):
+    table = {}
+    for key, value in items:
+        table.setdefault(key, []).append(value)
+    return table
+
+
+def same(table, wanted):
+    """Equal, with the same keys in the same order: of 1, True and 1.0 the first one that came."""
+    assert [(type(key), key, value) for key, value in table.items()] == [
+        (type(key), key, value) for key, value in wanted.items()
+    ]
+
+
+def grouped(data, items):
+    """Stretches of a list that put together are the list."""
+    cuts = data.draw(st.lists(st.integers(0, len(items)), max_size=4).map(sorted))
+    return [items[a:b] for a, b in zip([0, *cuts], [*cuts, len(items)], strict=True)]
+
+
+def in_a_tree(data, keyed, tables):
+    """Merged until one is left, in any grouping of neighbours."""
+    while len(tables) > 1:
+        size = data.draw(st.integers(2, len(tables)))
+        start = data.draw(st.integers(0, len(tables) - size))
+        merged = keyed.merged(*tables[start : start + size]).value
+        tables = [*tables[:start], merged, *tables[start + size :]]
+    return tables[0]
+
+
+# The law
+
+
+@given(ITEMS, st.data(), st.sampled_from([halved, halved_later, None]))
+def test_tables_merged_in_any_grouping_are_one_pass_over_a_dict(items, data, op):
+    keyed = Keyed(op=op)
+    tables = [keyed.taken(*grouped(data, part)) for part in grouped(data, items)]
+    copies = pickle.loads(pickle.dumps(tables))
+    table = in_a_tree(data, keyed, tables)
+    same(table, lists_of(items) if op is None else one_pass(items))
+    assert tables == copies  # what another task gave may be read again
+
+
+@given(ITEMS, st.sampled_from([joined, awaited]))
+def test_inside_one_block_values_are_combined_from_the_left(items, op):
+    same(Keyed(op=op).combiner().table(items), one_pass(items, joined))
+
+
+@given(st.lists(st.text("ab", max_size=3)))
+def test_without_a_value_the_items_themselves_are_combined(items):
+    keyed = Keyed(key=len, value=None)
+    same(keyed.taken(items), one_pass([(len(item), item) for item in items]))
+    same(Keyed(key=len, value=None, op=None).taken(items), lists_of((len(i), i) for i in items))
+
+
+@given(ITEMS, st.data())
+def test_the_last_merge_lists_the_pairs_and_is_the_one_call(items, data):
+    keyed = Keyed()
+    tables = [keyed.taken(part) for part in grouped(data, items)]
+    listing = keyed.merged(*tables, last=True).value
+    assert listing.values == list(one_pass(items).items())
+    ok = [note for note in notes(keyed.scope) if note.count]
+    assert ok == [Note(7, -1, -1, 1, 1, OK)]
+
+
+def test_items_that_come_later_stand_where_they_belong():
+    """An item that waited for a retry is combined as if it had come in its turn."""
+    keyed = Keyed(op=joined)
+    sink = Keying(keyed.combiner())
+    sink.take([("a", "1")], range(1))
+    hole = sink.leave_hole()
+    sink.take([("b", "3"), ("a", "3")], range(2, 4))
+    hole.sink.take([("b", "2")], range(1, 2))
+    same(sink.result(), {"a": "(1 3)", "b": "(2 3)"})
+
+
+# What fails
+
+
+def breaking(times, function=halved):
+    left = [times]
+
+    def broken(*args):
+        if left[0]:
+            left[0] -= 1
+            raise ValueError(args)
+        return function(*args)
+
+    return broken
+
+
+@pytest.mark.parametrize("which", ["key", "op", "value"])
+def test_a_block_that_fails_is_tried_again_as_a_whole(which):
+    function = {"key": first, "op": joined, "value": second}[which]
+    keyed = Keyed(**{"op": joined, which: breaking(2, function)}, retry=Retry(2, delays=[5]))
+    same(keyed.taken([("a", "1"), ("b", "2"), ("a", "3")]), {"a": "(1 3)", "b": "2"})
+    assert keyed.clock.waits == [5, 5]
+    failed = [note for note in notes(keyed.scope) if note.outcome != OK]
+    assert failed == [Note(7, -1, -1, 1, k, RETRIED) for k in (1, 2)]
+
+
+def test_a_merge_that_fails_half_way_leaves_its_table_as_it_was():
+    calls = []
+
+    def op(left, right):
+        calls.append((left, right))
+        if len(calls) == 2:
+            raise ValueError
+        return joined(left, right)
+
+    keyed = Keyed(op=op, retry=Retry(1, delays=[0]))
+    tables = [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+    same(keyed.merged(*tables).value, {"a": "(1 3)", "b": "(2 4)"})
+    assert calls == [("1", "3"), ("2", "4"), ("1", "3"), ("2", "4")]
+
+
+@pytest.mark.parametrize("which", ["key", "op", "value"])
+def test_a_failure_is_told_once_and_nothing_is_called_behind_it(which):
+    seen = []
+    function = breaking(99)
+
+    def counted(*args):
+        seen.append(args)
+        return function(*args)
+
+    keyed = Keyed(**{which: counted})
+    block = [("a", "1"), ("a", "2")]
+    made = keyed.taken(block, block, block)
+    assert isinstance(made, Failure)
+    assert (made.node, made.index, made.attempts) == ("by", None, 1)
+    assert keyed.scope.failures == [made]
+    assert len(seen) == 1
+    assert [note[3:] for note in notes(keyed.scope)][-1] == (1, 1, FAILED)
+
+
+def test_a_failed_part_is_the_failure_of_the_merge_and_is_not_told_again():
+    keyed = Keyed()
+    failed = Failure("halved", "by", None, 1, "host", (ValueError(),))
+    work = MergeKeys(task=3, node=7, name="by", stage="s", reads=2, keyed=keyed.plan, last=True)
+    outcome = work.run(keyed.scope, [Outcome({}), Outcome(None, failed)])
+    assert outcome.missing is failed
+    assert (keyed.scope.failures, notes(keyed.scope)) == ([], [])
+    outcome = work.run(keyed.scope, [Outcome(None, Skip("photos", 4)), Outcome({})])
+    assert outcome.missing == Skip("photos")
+    assert notes(keyed.scope) == [Note(7, -1, -1, 1, 0, SKIPPED)]
+
+
+def test_a_key_that_is_none_for_a_dict_is_a_failure():
+    """Also where the values of a key are listed, which calls no stage but the key's."""
+    for op in (halved, None):
+        keyed = Keyed(op=op)
+        made = keyed.taken([([], "1")])
+        assert isinstance(made, Failure)
+        assert "unhashable" in str(made.errors[0])
+    with pytest.raises(Halt):
+        Keyed(halts=True).taken([([], "1")])
