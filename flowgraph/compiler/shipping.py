@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowgraph.runtime.code import Code, Parcel
-    from flowgraph.runtime.failure import Frame
+    from flowgraph.runtime.frames import Frame
 
 __all__ = ["Cargo", "dumps", "seal", "use_in_driver"]
 

@@ -9,7 +9,7 @@ other side comes back as a `flowgraph.errors.RemoteError`.
 from __future__ import annotations
 
 import pickle
-import traceback
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,17 +17,15 @@ from typing import TYPE_CHECKING, Any, Final
 from flowgraph.errors import RemoteError, StageError
 from flowgraph.errors.wording import notes_of, safe_repr, safe_str, said
 from flowgraph.runtime import pickling
+from flowgraph.runtime.frames import Frame, frames_of, printed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from flowgraph.runtime.positions import Index
 
 __all__ = ["Failure", "Skip", "annotate", "text_of", "twin", "use_frames"]
-
-Frame = tuple[str, str, int]
-"""One level of a traceback: file name, function name, line number."""
 
 _LINKS: Final = ("__cause__", "__context__", "__suppress_context__")
 """In this order: to set a cause is to suppress the context."""
@@ -142,19 +140,14 @@ def text_of(error: BaseException) -> tuple[str, str, str]:
     if isinstance(error, RemoteError):
         return error.type_name, error.text, error.traceback_text
     kind = type(error)
-    text = "".join(traceback.format_exception(error))
-    return f"{kind.__module__}.{kind.__qualname__}", safe_str(error), text
+    return f"{kind.__module__}.{kind.__qualname__}", safe_str(error), printed(error)
 
 
 def _take_apart(error: BaseException, seen: set[int]) -> tuple[Any, ...]:
     """Plain data for an exception, with what it was raised from."""
     seen.add(id(error))
     kind = type(error)
-    frames = [
-        (frame.filename, frame.name, frame.lineno or 0)
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    text = "".join(traceback.format_exception(error))
+    frames, text = frames_of(error), printed(error)
     links = tuple(
         None if link is None or id(link) in seen else _take_apart(link, seen)
         for link in (error.__cause__, error.__context__)
@@ -171,7 +164,8 @@ def _dump(error: BaseException) -> tuple[bytes | None, str]:
     # They travel by themselves; a cluster's tblib would add them, picklable or not.
     _with(error, {**dict.fromkeys(_LINKS), "__suppress_context__": error.__suppress_context__})
     try:
-        data = pickling.dumps(error)
+        with _alone(error):
+            data = pickling.dumps(error)
     except Exception as failed:
         return None, f"pickling it raised {said(failed)}"
     finally:
@@ -183,6 +177,22 @@ def _dump(error: BaseException) -> tuple[bytes | None, str]:
     if made is not type(error):
         return None, f"unpickling it gives an object of type {made.__name__}"
     return data, ""
+
+
+@contextmanager
+def _alone(error: BaseException) -> Iterator[None]:
+    """The error without its traceback and what it was raised from, which go beside it.
+
+    Where tblib is loaded, as on Dask's workers, they would go a second time,
+    and a traceback frame by frame: a RecursionError's is too deep to be pickled.
+    """
+    links = {name: getattr(error, name) for name in _LINKS}
+    frames = error.__traceback__
+    try:
+        _with(error, {"__cause__": None, "__context__": None}).with_traceback(None)
+        yield
+    finally:
+        _with(error, links).with_traceback(frames)
 
 
 def _not_unpickled(failed: Exception) -> str:
