@@ -106,6 +106,7 @@ class Waiting:
         self._links = links
         self._sink = sink
         self._worker = here()
+        self._turns = asyncio.Lock()
 
     def run(self, part: Partition) -> None:
         """Take all items of a partition through the stages."""
@@ -188,7 +189,10 @@ class Waiting:
         since = scope.now()
         while True:
             if site.pace is not None:
-                await asyncio.sleep(site.pace.reserve(scope.now()))
+                # A time each, and only one waits for it: else a loop that was
+                # held up would let all start at once whose times have gone by.
+                async with self._turns:
+                    await asyncio.sleep(site.pace.reserve(scope.now()))
             begun = scope.now()
             value, error = await link.attempt(item)
             ended = scope.now()
