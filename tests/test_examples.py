@@ -370,7 +370,7 @@ GIVES = {
 }
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "processes", "distributed"])
+@pytest.mark.parametrize("scheduler", ["threads", "distributed"])
 @pytest.mark.parametrize("name", PRINTS)
 def test_runs_as_a_program(name, scheduler, tmp_path):
     for module in NEEDS.get(name, ()):
@@ -381,7 +381,7 @@ def test_runs_as_a_program(name, scheduler, tmp_path):
     assert re.search(PRINTS[name], done.stdout), done.stdout
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "processes", "distributed", "tcp"])
+@pytest.mark.parametrize("scheduler", ["processes", "tcp"])
 @pytest.mark.parametrize("name", GIVES)
 def test_runs_from_the_command_line(name, scheduler, tmp_path, request):
     for module in NEEDS.get(name, ()):

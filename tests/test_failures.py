@@ -14,9 +14,10 @@ from flowgraph.runtime.code import Control
 from flowgraph.runtime.cuts import Cuts
 from flowgraph.runtime.failure import Skip
 from flowgraph.runtime.heads import Slice
+from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import FAILED, SKIPPED, rows
 from flowgraph.runtime.scope import Scope
-from flowgraph.runtime.work import Place, lost
+from flowgraph.runtime.work import lost
 
 # Lanes
 

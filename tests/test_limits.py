@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import Backend
 from journal import Journal, in_any_second
 
+from conftest import Backend
 from flowgraph import Graph, Retry, stage
-from flowgraph.runtime.scope import rows
+from flowgraph.runtime.report import rows
 
 
 @pytest.fixture
