@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -207,3 +208,37 @@ def test_there_is_no_attempt_past_the_deadline(backend, journal):
         times = journal.times(k)
         assert len(times) == error.attempts >= 2
         assert times[-1] - times[0] < 0.2
+
+
+def test_an_item_that_is_late_since_others_took_long_has_no_further_attempt(backend, journal):
+    @stage(batch_size=2, retry=Retry(1, delays=[0.01]), deadline=0.1)
+    def fails(k):
+        journal.note(k)
+        if k:
+            time.sleep(0.3)  # it takes the time of the other's second attempt
+            return k
+        raise OSError
+
+    g = Graph("late")
+    run = backend.run(g, g.items([0, 1]).map(fails), on_error="collect")
+    assert run.value[1] == 1
+    assert [error.attempts for error in run.errors] == [1]
+    assert len(journal.entries("0")) == 1
+    (record,) = [record for record in run.attempts if record.outcome == "failed"]
+    assert (run.stats.failed, run.stats.retried) == (1, 0)
+
+
+def test_a_coroutine_that_gets_its_place_back_too_late_has_no_further_attempt(backend, journal):
+    @stage(batch_size=2, max_concurrency=1, retry=Retry(1, delays=[0.01]), deadline=0.1)
+    async def fails(k):
+        journal.note(k)
+        if k:
+            await asyncio.sleep(0.3)
+            return k
+        raise OSError
+
+    g = Graph("late")
+    run = backend.run(g, g.items([0, 1]).map(fails), on_error="collect")
+    assert run.value[1] == 1
+    assert len(journal.entries("0")) == 1
+    assert (run.stats.failed, run.stats.retried) == (1, 0)

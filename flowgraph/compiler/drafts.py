@@ -86,7 +86,6 @@ class Drafts:
     def add(  # noqa: PLR0913  the parts of a task
         self,
         node: str,
-        name: str,
         prefix: str,
         kind: type[Work],
         reads: Sequence[Read],
@@ -102,9 +101,7 @@ class Drafts:
         Parameters
         ----------
         node : str
-            The node that it reports for.
-        name : str
-            The step whose value it makes.
+            The node that it works and reports for.
         prefix : str
             What Dask's dashboard shows.
         kind : type
@@ -128,8 +125,8 @@ class Drafts:
         made = kind(
             task=number,
             node=place,
-            name=name,
-            stage=self._nodes[place].stage or name,
+            name=node,
+            stage=self._nodes[place].stage or node,
             reads=len(reads),
             after=len(after),
             **fields,

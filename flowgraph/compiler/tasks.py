@@ -108,7 +108,6 @@ class Tasks:
         lanes = step.lanes if isinstance(step, (Chain, Series)) and not kind.light else None
         number = self.drafts.add(
             node_of(step),
-            step.name,
             prefix,
             kind,
             reads,
@@ -128,7 +127,7 @@ class Tasks:
         batch = self.queues.take_batch(lanes)
         if lanes.pause is not None and batch:
             rest = self.drafts.add(
-                node_of(step), step.name, "pause", light.Rest, (), before=batch, seconds=lanes.pause
+                node_of(step), "pause", light.Rest, (), before=batch, seconds=lanes.pause
             )
             self.queues.rest(lanes, rest)
 
@@ -142,7 +141,7 @@ class Tasks:
         return self._tokens[name]
 
     def _ended(self, step: Step, numbers: Sequence[Read], *, held: bool = False) -> int:
-        return self.drafts.add(node_of(step), step.name, "token", light.Token, numbers, held=held)
+        return self.drafts.add(node_of(step), "token", light.Token, numbers, held=held)
 
 
 def prefix_of(step: Step) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "Site",
     "attempt",
     "is_interrupt",
+    "is_late",
     "next_delay",
     "outcome_of",
     "own_frames_off",
@@ -78,7 +79,7 @@ class Attempts:
         Runs the call under the stage's time limit.
     """
 
-    __slots__ = ("_call", "_errors", "_scope", "_since", "_site", "_watch", "due")
+    __slots__ = ("_call", "_errors", "_noted", "_scope", "_since", "_site", "_watch", "due")
 
     def __init__(
         self, scope: Scope, site: Site, call: Callable[[], Any], watch: Watch | None = None
@@ -89,6 +90,7 @@ class Attempts:
         self._watch = watch
         self._errors: list[BaseException] = []
         self._since: float | None = None
+        self._noted = (0, 0)
         self.due = 0.0
         """When the next attempt is to be made."""
 
@@ -106,6 +108,11 @@ class Attempts:
         if site.pace is not None:
             scope.sleep(site.pace.reserve(scope.now()))
         begun = scope.now()
+        if self._since is None:
+            self._since = begun
+        elif is_late(site.stage, self._errors, begun - self._since):
+            scope.change(self._noted, outcome_of(self._errors[-1], final=True))
+            return site.failure(None, self._errors)
         try:
             value = call() if watch is None else watch.call(call)
         except BaseException as raised:
@@ -123,11 +130,10 @@ class Attempts:
 
     def _failed(self, error: BaseException, begun: float, ended: float) -> Any:
         site, errors = self._site, self._errors
-        if self._since is None:
-            self._since = begun
         errors.append(error)
-        delay = next_delay(site.stage, errors, ended - self._since)
+        delay = next_delay(site.stage, errors, ended - (self._since or begun))
         outcome = outcome_of(error, final=delay is None)
+        self._noted = self._scope.mark()
         # One call, also where a success counts none: a part of a reduction.
         self._scope.note(site.node, None, None, 1, len(errors), outcome, begun, ended)
         if delay is None:
@@ -170,10 +176,28 @@ def next_delay(stage: Stage, errors: list[BaseException], spent: float) -> float
     if not wanted:
         return None
     delay = retry.delay(len(errors) - 1)
-    if stage.deadline is not None and spent + delay >= stage.deadline:
-        annotate(errors[-1], f"The deadline of stage '{stage.name}' left no time to try again.")
-        return None
-    return delay
+    return None if is_late(stage, errors, spent + delay) else delay
+
+
+def is_late(stage: Stage, errors: list[BaseException], spent: float) -> bool:
+    """True if an attempt would begin past the deadline; the last error then says so.
+
+    To be asked again before the attempt is made, as waiting may have taken longer
+    than it was to: for a worker that was busy, for a place, for the stage's rate.
+
+    Parameters
+    ----------
+    stage : Stage
+        Has the deadline.
+    errors : list of BaseException
+        Those of the attempts so far.
+    spent : float
+        Seconds from the begin of the first attempt to that of the next.
+    """
+    if stage.deadline is None or spent < stage.deadline:
+        return False
+    annotate(errors[-1], f"The deadline of stage '{stage.name}' left no time to try again.")
+    return True
 
 
 def outcome_of(error: BaseException, *, final: bool) -> int:

@@ -13,7 +13,7 @@ import asyncio
 from itertools import accumulate, chain, compress
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.runtime.attempt import next_delay, outcome_of, own_frames_off
+from flowgraph.runtime.attempt import is_late, next_delay, outcome_of, own_frames_off
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.loop import limited, run_on_loop
 from flowgraph.runtime.positions import Kept, Spread, at, cut
@@ -186,7 +186,7 @@ class Waiting:
         """What an item becomes at one stage, or its failure after the last attempt."""
         scope, site = self._scope, link.site
         errors: list[BaseException] = []
-        since = scope.now()
+        since, noted = scope.now(), scope.mark()
         while True:
             if site.pace is not None:
                 # A time each, and only one waits for it: else a loop that was
@@ -194,6 +194,11 @@ class Waiting:
                 async with self._turns:
                     await asyncio.sleep(site.pace.reserve(scope.now()))
             begun = scope.now()
+            if not errors:
+                since = begun
+            elif is_late(site.stage, errors, begun - since):
+                scope.change(noted, outcome_of(errors[-1], final=True))
+                return self._failed(site, index, errors)
             value, error = await link.attempt(item)
             ended = scope.now()
             count = len(errors) + 1
@@ -203,18 +208,23 @@ class Waiting:
             errors.append(error)
             delay = next_delay(site.stage, errors, ended - since)
             outcome = outcome_of(error, final=delay is None)
+            noted = scope.mark()
             scope.note(site.node, index, index, 1, count, outcome, begun, ended)
             if delay is None:
-                failure = site.failure(index, errors)
-                failure.worker = self._worker
-                scope.fail(failure)
-                return failure
+                return self._failed(site, index, errors)
             if site.stage.in_order:
                 await asyncio.sleep(delay)
             else:
                 gate.release()
                 await asyncio.sleep(delay)
                 await gate.acquire()
+
+    def _failed(self, site: Site, index: Index, errors: list[BaseException]) -> Failure:
+        """The failure of an item, told."""
+        failure = site.failure(index, errors)
+        failure.worker = self._worker
+        self._scope.fail(failure)
+        return failure
 
     def _skip(self, links: Sequence[AsyncLink], index: Index) -> None:
         """Note the calls that an item owes and that are not made."""

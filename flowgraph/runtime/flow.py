@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.runtime.attempt import next_delay, outcome_of
+from flowgraph.runtime.attempt import is_late, next_delay, outcome_of
 from flowgraph.runtime.bind import Stream
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.link import Link
@@ -171,6 +171,7 @@ class Flow:
         trouble.delay = next_delay(site.stage, trouble.errors, ended - trouble.since)
         outcome = outcome_of(error, final=trouble.delay is None)
         attempt = len(trouble.errors)
+        trouble.noted = self._scope.mark()
         self._scope.note(site.node, trouble.index, trouble.index, 1, attempt, outcome, begun, ended)
 
     def _settle(self, trouble: Trouble, todo: list[Step]) -> None:
@@ -192,6 +193,11 @@ class Flow:
         if link.site.pace is not None:
             scope.sleep(link.site.pace.reserve(scope.now()))
         begun = scope.now()
+        assert trouble.since is not None
+        if is_late(link.site.stage, trouble.errors, begun - trouble.since):
+            scope.change(trouble.noted, outcome_of(trouble.errors[-1], final=True))
+            self._give_up(trouble)
+            return
         error = link.extend(done, item).error
         ended = scope.now()
         if error is not None:

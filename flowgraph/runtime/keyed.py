@@ -7,6 +7,7 @@ the tables that are put together.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ class Combiner:
     def table(self, values: Sequence[Any]) -> Table | Failure:
         """The table of some items."""
         plan = self._plan
-        keys = self._attempt(plan.key, lambda: list(map(self._key, values)))
+        keys = self._attempt(plan.key, lambda: _hashable(list(map(self._key, values))))
         if isinstance(keys, Failure):
             return keys
         combined: Any = values
@@ -153,6 +154,12 @@ class Keying(Sink):
             if type(table) is Failure:
                 return table
         return self._combiner.joined(tables) if tables else {}
+
+
+def _hashable(keys: list[Any]) -> list[Any]:
+    """The keys; one that a dict cannot take is the failure of the stage that gave it."""
+    deque(map(hash, keys), maxlen=0)
+    return keys
 
 
 def _grouped(keys: Iterable[Any], values: Iterable[Any]) -> Table:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FAILED",
     "OK",
+    "OUTCOME_AT",
     "RETRIED",
     "SKIPPED",
     "TIMED_OUT",
@@ -41,6 +42,9 @@ SKIPPED: Final = 5
 
 _ROW = struct.Struct("<iqqiibdd")
 _HEAD = struct.Struct("<iddHII")
+
+OUTCOME_AT: Final = struct.calcsize("<iqqii")
+"""Where in a packed record its outcome stands, in bytes."""
 
 Row = tuple[int, int, int, int, int, int, float, float]
 """Node number, first and last item, calls, attempt, outcome, start, seconds."""

@@ -13,7 +13,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from flowgraph.runtime.report import SKIPPED, Bundle, Lost, pack_row
+from flowgraph.runtime.report import OUTCOME_AT, SKIPPED, Bundle, Lost, pack_row
 
 if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
@@ -112,6 +112,10 @@ class Scope:
             end - start,
         )
 
+    def change(self, mark: tuple[int, int], outcome: int) -> None:
+        """Give the record that was added at ``mark`` another outcome."""
+        self._rows[mark[0] + OUTCOME_AT] = outcome
+
     def skip(self, node: int, index: Index | None, count: int = 1) -> None:
         """Note calls that were not made, since what they need failed."""
         if count:
@@ -141,7 +145,7 @@ class Scope:
             self.clock.sleep(min(left, 0.1) if self._stop is not None else left)
 
     def mark(self) -> tuple[int, int]:
-        """Where the notebook stands, for `rollback`."""
+        """Where the notebook stands, for `rollback` and `change`."""
         return len(self._rows), len(self.failures)
 
     def rollback(self, mark: tuple[int, int]) -> None:

@@ -14,7 +14,7 @@ __all__ = ["Streaming", "Trouble"]
 class Trouble:
     """An item whose last attempt at a stage failed, or is to be made again."""
 
-    __slots__ = ("delay", "depth", "errors", "index", "item", "since")
+    __slots__ = ("delay", "depth", "errors", "index", "item", "noted", "since")
 
     def __init__(self, depth: int, item: Any, index: Index) -> None:
         self.depth = depth
@@ -24,6 +24,8 @@ class Trouble:
         self.delay: float | None = None
         self.since: float | None = None
         """When its first attempt began."""
+        self.noted = (0, 0)
+        """Mark of the record of its last attempt."""
 
 
 class Streaming:
