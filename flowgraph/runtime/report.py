@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = [
     "FAILED",
     "OK",
-    "OUTCOME_AT",
     "RETRIED",
     "SKIPPED",
     "TIMED_OUT",
     "TIMED_OUT_RETRIED",
     "Bundle",
     "Lost",
+    "change_outcome",
     "pack_row",
     "pack_rows",
     "read_bundles",
@@ -42,8 +42,7 @@ SKIPPED: Final = 5
 
 _ROW = struct.Struct("<iqqiibdd")
 _HEAD = struct.Struct("<iddHII")
-
-OUTCOME_AT: Final = struct.calcsize("<iqqii")
+_OUTCOME = struct.calcsize("<iqqii")
 """Where in a packed record its outcome stands, in bytes."""
 
 Row = tuple[int, int, int, int, int, int, float, float]
@@ -51,6 +50,11 @@ Row = tuple[int, int, int, int, int, int, float, float]
 
 pack_row = _ROW.pack
 """Pack one record: see `Row`."""
+
+
+def change_outcome(rows: bytearray, begin: int, outcome: int) -> None:
+    """Give the packed record that begins at byte ``begin`` another outcome."""
+    rows[begin + _OUTCOME] = outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from flowgraph.runtime.report import OUTCOME_AT, SKIPPED, Bundle, Lost, pack_row
+from flowgraph.runtime.report import SKIPPED, Bundle, Lost, change_outcome, pack_row
 
 if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
@@ -114,7 +114,7 @@ class Scope:
 
     def change(self, mark: tuple[int, int], outcome: int) -> None:
         """Give the record that was added at ``mark`` another outcome."""
-        self._rows[mark[0] + OUTCOME_AT] = outcome
+        change_outcome(self._rows, mark[0], outcome)
 
     def skip(self, node: int, index: Index | None, count: int = 1) -> None:
         """Note calls that were not made, since what they need failed."""
