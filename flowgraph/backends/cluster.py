@@ -90,7 +90,9 @@ class Cluster:
     ) -> Mapping[Key, Outcome]:
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
         seal(plan.code, plan.cargo)
-        tasks = plan.tasks(Control(plan.code, halts, line=Line(plan.token)))
+        # The worker stays, and its slot with it, whatever hangs there.
+        abandons = isinstance(stop, Alarm)
+        tasks = plan.tasks(Control(plan.code, halts, line=Line(plan.token), abandons=abandons))
         wanted = list({key for target in plan.targets for key in target.keys})
         held = [job.key for job in plan.jobs if job.held]
         futures: dict[Key, Future] = {}

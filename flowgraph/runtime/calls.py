@@ -14,7 +14,7 @@ from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.pace import Pace
 from flowgraph.runtime.report import FAILED
 from flowgraph.runtime.results import Results
-from flowgraph.runtime.watch import Watch
+from flowgraph.runtime.watch import watch_of
 from flowgraph.runtime.work import Work
 
 if TYPE_CHECKING:
@@ -200,9 +200,7 @@ def _begin(
         return list(value) if hasattr(type(value), "__next__") else value
 
     site = Site(stage, call.node, call.name, pace=pace)
-    if stage.timeout is None or stage.is_coroutine:
-        return Attempts(scope, site, thunk)
-    return Attempts(scope, site, thunk, Watch(stage.name, stage.timeout, scope.clock))
+    return Attempts(scope, site, thunk, watch_of(stage, scope))
 
 
 def _truth(scope: Scope, site: Site, value: Any) -> bool | Failure:

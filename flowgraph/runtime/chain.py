@@ -219,14 +219,14 @@ class _Ready:
             call = bind_one(plan.operation, stage.function, args, kwargs)
             return AsyncLink(site, plan.operation, call, self.slots)
         block = bind(plan.operation, stage.function, args, kwargs)
-        watch = entered(self.stack, stage, self.scope.clock)
+        watch = entered(self.stack, stage, self.scope)
         return Link(site, plan.operation, block, self.scope.now, watch)
 
     def folder(self, plan: LinkPlan) -> Any:
         """What combines values by a stage."""
         stage = self._stage(plan)
         site = Site(stage, plan.node, plan.name, count=0, pace=self.pace)
-        return folder(self.scope, site, entered(self.stack, stage, self.scope.clock))
+        return folder(self.scope, site, entered(self.stack, stage, self.scope))
 
     def _stage(self, plan: LinkPlan) -> Stage:
         return self.scope.control.code.stages()[plan.stage]

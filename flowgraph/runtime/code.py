@@ -182,3 +182,5 @@ class Control:
     """Where tasks report, if their outcomes do not reach the driver."""
     seals: bool = False
     """True if stages run in processes of their own, which their values leave."""
+    abandons: bool = False
+    """True if a run that is over must not wait for the call that a task is at."""

@@ -116,7 +116,7 @@ class Combiner:
     def _attempt(self, number: int, call: Callable[[], Any]) -> Any | Failure:
         stage = self._stages[number]
         site = Site(stage, self._plan.node, self._plan.name, count=self._count)
-        made = attempt(self._scope, site, call, entered(self._stack, stage, self._scope.clock))
+        made = attempt(self._scope, site, call, entered(self._stack, stage, self._scope))
         if type(made) is Failure:
             self._scope.fail(made)
         return made

@@ -72,7 +72,7 @@ class Merge(Work):
         site = Site(stage, op.node, op.name, count=int(self.last))
         if len(values) > 1:
             with ExitStack() as stack:
-                made = folder(scope, site, entered(stack, stage, scope.clock))(values)
+                made = folder(scope, site, entered(stack, stage, scope))(values)
             return made if isinstance(made, Failure) else (made,)
         if not self.last:
             return tuple(values)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from contextvars import copy_context
 from dataclasses import dataclass
+from math import inf
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from flowgraph.runtime.code import Stage
-    from flowgraph.runtime.scope import Clock
+    from flowgraph.runtime.scope import Clock, Scope
 
-__all__ = ["LONG", "SLOW", "End", "Watch", "entered"]
+__all__ = ["LONG", "SLOW", "End", "Watch", "entered", "watch_of"]
 
 SLOW: Final = 0.001
 """Seconds from which on a call is timed on its own: it ends its block."""
 LONG: Final = 0.004
 """Seconds after which a block ends, with items left over: others want their turn."""
+
+
+_LOOK: Final = 0.1
+"""Seconds between looks at whether the run is over."""
 
 
 @dataclass(slots=True)
@@ -55,12 +60,21 @@ class Watch:
         Limit for each call.
     clock : Clock
         Its ``now`` says how long a call has taken.
+    check : callable, optional
+        Raises if the run is over: the helper is then abandoned, too.
     """
 
-    def __init__(self, stage: str, seconds: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        stage: str,
+        seconds: float,
+        clock: Clock,
+        check: Callable[[], None] | None = None,
+    ) -> None:
         self._stage = stage
         self._seconds = seconds
         self._now = clock.now
+        self._check = check
         self._jobs: SimpleQueue[Callable[[], None] | None] | None = None
 
     def __enter__(self) -> Watch:
@@ -83,6 +97,8 @@ class Watch:
         ------
         StageTimeout
             If it takes too long; it is then left to itself.
+        Halt
+            If the run is over; it is then left to itself, too.
         BaseException
             What the call raises.
         """
@@ -113,7 +129,14 @@ class Watch:
         limit = self._seconds - spent
         job = _Job(bind, block, self._now)
         self._hand_over(job.run)
-        while not job.finished.wait(job.left(limit)):
+        while not job.finished.wait(min(job.left(limit), _LOOK)):
+            if self._check is not None:
+                try:
+                    self._check()
+                except BaseException:
+                    job.abandon()
+                    self._leave()
+                    raise
             if job.expired(limit):
                 done.extend(job.results[: job.at])
                 self.leave()  # the helper ends with the call it is at
@@ -136,14 +159,21 @@ class Watch:
             self._jobs = None
 
 
-def entered(stack: ExitStack, stage: Stage, clock: Clock) -> Watch | None:
-    """What keeps the time limit of a stage until the stack is closed; None if it has none.
+def watch_of(stage: Stage, scope: Scope) -> Watch | None:
+    """What keeps the time limit of a stage, not yet entered; None if it needs none.
 
     A coroutine's is kept by its event loop.
     """
-    if stage.timeout is None or stage.is_coroutine:
+    seconds = stage.timeout
+    if stage.is_coroutine or (seconds is None and not scope.control.abandons):
         return None
-    return stack.enter_context(Watch(stage.name, stage.timeout, clock))
+    return Watch(stage.name, inf if seconds is None else seconds, scope.clock, scope.check)
+
+
+def entered(stack: ExitStack, stage: Stage, scope: Scope) -> Watch | None:
+    """The watch of a stage, entered until the stack is closed; None if it needs none."""
+    watch = watch_of(stage, scope)
+    return None if watch is None else stack.enter_context(watch)
 
 
 def _settled(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:
@@ -208,6 +238,11 @@ class _Job:
     def left(self, seconds: float) -> float:
         """Seconds until the current call expires, at least a millisecond."""
         return max(self.since + seconds - self._now(), 0.001)
+
+    def abandon(self) -> None:
+        """Let the helper stop after its call."""
+        with self._lock:
+            self._abandoned = True
 
     def expired(self, seconds: float) -> bool:
         """True, and the helper stops after its call, if the call takes too long."""
