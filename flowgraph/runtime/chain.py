@@ -191,6 +191,10 @@ class ChainPart(Work):
         for plan in links:
             if plan.stage != FREE:
                 scope.skip(plan.node, None, length)
+        for given in inputs[: self.head.reads]:
+            # A slice of what its own node failed to make: told where it happened.
+            if isinstance(given.missing, Failure) and given.missing.node == self.name:
+                return Outcome(None, given.missing, self.stage)
         return Outcome(None, Skip.after(skip, length), self.stage)
 
 
