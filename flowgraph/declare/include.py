@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.declare.arguments import Freezer
 from flowgraph.declare.steps import MISSING, Collection, Pack, Parameter, Step
+from flowgraph.declare.tasks import Tasks
 from flowgraph.errors import GraphError
 from flowgraph.runtime.call import Nest, Slot
 
@@ -21,6 +22,8 @@ __all__ = ["include", "sinks_of"]
 
 def include(outer: Declarations, inner: Declarations, params: Mapping[str, Any]) -> Node[Any]:
     """Copy what the outputs of a graph need into another one; see `Graph.include`."""
+    if not isinstance(inner, Tasks):
+        raise GraphError.includes_no_graph(inner)
     if outer is inner:
         raise GraphError.includes_itself(outer.name)
     outputs = inner.outputs or sinks_of(inner.steps)

@@ -223,6 +223,11 @@ class GraphError(FlowgraphError):
         )
 
     @classmethod
+    def includes_no_graph(cls, thing: object) -> GraphError:
+        """Something else stands where a graph is wanted."""
+        return cls(f"{safe_repr(thing)} is not a Graph, so it cannot be included.")
+
+    @classmethod
     def includes_itself(cls, graph: str) -> GraphError:
         """A graph cannot be a part of itself."""
         return cls(f"graph '{graph}' cannot include itself; include another one.")
