@@ -214,22 +214,3 @@ def test_a_mistake_is_told_before_a_node_is_added(include, message):
         include(g)
     assert re.sub("0x[0-9a-f]+", "0x…", str(caught.value)) == message
     assert len(g) == 0
-
-
-# Its picture
-
-
-def test_a_part_is_drawn_as_a_cluster():
-    from flowgraph.draw import picture
-    from flowgraph.draw.model import drawing_of
-
-    middle = Graph("middle")
-    middle.output(middle.include(scaled(), by=1))
-    g = Graph("outer")
-    g.include(middle)
-    g.include(scaled(), by=2)
-    dot = picture(drawing_of(g.name, g.steps, g.outputs), "dot").decode()
-    clusters = re.findall(r"subgraph [\"']?(cluster[^\"'{ ]*)", dot)
-    assert len(clusters) == len(set(clusters)) == 3
-    for name in ("middle", "scaled"):
-        assert name in dot

@@ -50,6 +50,9 @@ def collapse(drawing: Drawing) -> Drawing:
     >>> [box.label for box in collapse(Drawing("d", tuple(boxes), ())).boxes]
     ['sha × 500']
     """
+    # Included graphs are merged like all else, so they have no frames of their own.
+    bare = (replace(box, part="", label=box.short) for box in drawing.boxes)
+    drawing = replace(drawing, boxes=tuple(bare))
     small = _merged(drawing, _roles(drawing))
     if not is_large(small):
         return small

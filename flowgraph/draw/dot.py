@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.draw.looks import INK, LOOKS, QUIET
+from flowgraph.draw.model import parts_of
 from flowgraph.errors.wording import shown
 
 if TYPE_CHECKING:
-    from flowgraph.draw.model import Box, Drawing
+    from collections.abc import Mapping
+
+    from flowgraph.draw.model import Box, Drawing, Part
 
 __all__ = ["dot"]
 
@@ -21,6 +24,14 @@ _ARROWS: Final = {
     "value": {},
     "items": {"color": f"{QUIET}:#ffffff:{QUIET}", "arrowsize": "0.9"},  # a double line
     "control": {"style": "dashed", "arrowhead": "open"},
+}
+
+_CLUSTER: Final = {
+    "style": "rounded",
+    "color": QUIET,
+    "fontname": "Helvetica",
+    "fontcolor": QUIET,
+    "fontsize": "11",
 }
 
 
@@ -44,7 +55,15 @@ def dot(drawing: Drawing) -> str:
         edge_attr={"color": QUIET, "arrowsize": "0.7"},
     )
     ids = {box.name: f"n{number}" for number, box in enumerate(drawing.boxes)}
-    for box in drawing.boxes:
+    _add(graph, parts_of(drawing), ids)
+    for arrow in drawing.arrows:
+        graph.edge(ids[arrow.tail], ids[arrow.head], **_ARROWS[arrow.kind])
+    return str(graph.source)
+
+
+def _add(graph: Any, part: Part, ids: Mapping[str, str]) -> None:
+    """Add the boxes of a part, and in clusters those of the parts inside."""
+    for box in part.boxes:
         graph.node(
             ids[box.name],
             label=f"<{_label(box)}>",
@@ -52,17 +71,19 @@ def dot(drawing: Drawing) -> str:
             tooltip="\\n".join(_hint(part) for part in (box.label, box.kind, box.detail) if part),
             **_looks(box),
         )
-    for arrow in drawing.arrows:
-        graph.edge(ids[arrow.tail], ids[arrow.head], **_ARROWS[arrow.kind])
-    return str(graph.source)
+    for inner in part.parts:
+        with graph.subgraph(name=f"cluster_{ids[inner.name]}") as cluster:
+            label, hint = f"<{_html(_clipped(inner.short))}>", _hint(shown(inner.name))
+            cluster.attr(label=label, tooltip=hint, **_CLUSTER)
+            _add(cluster, inner, ids)
 
 
 def _label(box: Box) -> str:
     """What a box says: its name, and below it, smaller, its kind and options."""
-    name = _html(_clipped(box.label))
+    name = _html(_clipped(box.short))
     lines = [f"<B>{name}</B>" if box.target else name]
     # The kind of most nodes; and a collection or a count is often called what it is.
-    plain = box.kind in ("task", "mixed", box.label)
+    plain = box.kind in ("task", "mixed", box.short)
     small = " · ".join(part for part in ("" if plain else box.kind, box.detail) if part)
     if small:
         lines.append(f'<FONT POINT-SIZE="9" COLOR="{QUIET}">{_html(small)}</FONT>')

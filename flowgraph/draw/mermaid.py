@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from flowgraph.draw.model import parts_of
+
 if TYPE_CHECKING:
-    from flowgraph.draw.model import Box, Drawing
+    from collections.abc import Iterator, Mapping
+
+    from flowgraph.draw.model import Box, Drawing, Part
 
 __all__ = ["mermaid"]
 
@@ -27,15 +31,25 @@ def mermaid(drawing: Drawing) -> str:
     # Never the user's names as ids: "end" or "graph" would be syntax errors.
     ids = {box.name: f"n{number}" for number, box in enumerate(drawing.boxes)}
     lines = ["flowchart LR"]
-    lines += [f"  {ids[box.name]}{_shape(box)}" for box in drawing.boxes]
+    lines += _boxes(parts_of(drawing), ids, "  ")
     lines += [
         f"  {ids[arrow.tail]} {_ARROWS[arrow.kind]} {ids[arrow.head]}" for arrow in drawing.arrows
     ]
     return "\n".join(lines)
 
 
+def _boxes(part: Part, ids: Mapping[str, str], indent: str) -> Iterator[str]:
+    """The boxes of a part, and in frames those of the parts inside."""
+    for box in part.boxes:
+        yield f"{indent}{ids[box.name]}{_shape(box)}"
+    for inner in part.parts:
+        yield f'{indent}subgraph p{ids[inner.name]}["{_escaped(inner.short)}"]'
+        yield from _boxes(inner, ids, f"{indent}  ")
+        yield f"{indent}end"
+
+
 def _shape(box: Box) -> str:
-    text = f'"{_escaped(box.label)}{f"<br/>{_escaped(box.detail)}" if box.detail else ""}"'
+    text = f'"{_escaped(box.short)}{f"<br/>{_escaped(box.detail)}" if box.detail else ""}"'
     if box.kind == "param":
         return f"([{text}])"
     return f"[[{text}]]" if box.parallel else f"[{text}]"
