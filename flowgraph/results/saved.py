@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import struct
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.compiler.plan import NodeInfo
 from flowgraph.errors import GraphError, RemoteError
 from flowgraph.results.account import Account, TaskInfo
+from flowgraph.results.stats import OUTCOMES
 from flowgraph.runtime.failure import Failure, text_of
 from flowgraph.runtime.report import Bundle, Lost, pack_rows, rows
 
 if TYPE_CHECKING:
     from os import PathLike
 
+    from flowgraph.runtime.positions import Index
+
 __all__ = ["load", "save"]
 
 _FORMAT: Final = "flowgraph run"
 _VERSION: Final = 1
+_COUNTS: Final = range(1, sys.maxsize)
+_OUTCOMES: Final = range(len(OUTCOMES))
+_DAMAGED: Final = (LookupError, TypeError, ValueError, AttributeError, OverflowError, struct.error)
 
 
 def save(account: Account, path: str | PathLike[str]) -> None:
@@ -28,9 +36,10 @@ def save(account: Account, path: str | PathLike[str]) -> None:
     GraphError
         If the file cannot be written.
     """
-    text = json.dumps(_as_json(account), ensure_ascii=False, separators=(",", ":"))
+    # ASCII: names and error texts may have surrogates, as names of files do, which are no UTF-8.
+    text = json.dumps(_as_json(account), separators=(",", ":"))
     try:
-        with open(path, "w", encoding="utf-8") as file:
+        with open(path, "w", encoding="ascii") as file:
             file.write(text)
     except OSError as error:
         raise GraphError.cannot_write(str(path), error) from error
@@ -57,7 +66,7 @@ def load(path: str | PathLike[str]) -> Account:
         raise GraphError.not_a_run(str(path), f"its version is {data.get('version')!r}")
     try:
         return _of_json(data)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except _DAMAGED as error:
         raise GraphError.not_a_run(str(path), f"it is damaged ({error!r})") from None
 
 
@@ -123,55 +132,84 @@ _ERROR: Final = ("type", "text", "traceback")
 
 
 def _of_json(data: dict[str, Any]) -> Account:
+    nodes, tasks = range(len(data["nodes"])), range(len(data["tasks"]))
     account = Account(
-        name=data["name"],
-        nodes=tuple(
-            NodeInfo(node["name"], node["stage"], node["owed"], node["kind"], tuple(node["needs"]))
-            for node in data["nodes"]
-        ),
+        name=_text(data["name"]),
+        nodes=tuple(map(_node_of, data["nodes"])),
         tasks=tuple(
-            TaskInfo((task["key"][0], task["key"][1]), task["node"], tuple(task["needs"]))
+            TaskInfo(
+                (_text(task["key"][0]), _text(task["key"][1])),
+                _one_of(nodes, task["node"]),
+                tuple(_one_of(tasks, need) for need in task["needs"]),
+            )
             for task in data["tasks"]
         ),
-        targets=tuple(data["targets"]),
+        targets=tuple(map(_text, data["targets"])),
         started=float(data["started"]),
-        workers=int(data["workers"]),
+        workers=_one_of(_COUNTS, data["workers"]),
         wall=float(data["wall"]),
     )
     for report in data["reports"]:
-        account.tasks[report["task"]]  # noqa: B018  it must be there
+        for record in report["records"]:
+            _one_of(nodes, record[0])
+            _one_of(_OUTCOMES, record[5])
         account.add(
             Bundle(
-                report["task"],
-                report["worker"],
-                report["started"],
-                report["ended"],
+                _one_of(tasks, report["task"]),
+                _text(report["worker"]),
+                float(report["started"]),
+                float(report["ended"]),
                 pack_rows(report["records"]),
                 tuple(map(_failure_of, report["failures"])),
-                tuple(map(_lost_of, report["lost"])),
+                tuple(_lost_of(lost, nodes) for lost in report["lost"]),
             )
         )
     return account
 
 
-def _failure_of(data: dict[str, Any]) -> Failure:
-    errors = (
-        RemoteError(error["type"], error["text"], error["traceback"]) for error in data["errors"]
+def _node_of(data: dict[str, Any]) -> NodeInfo:
+    stage, owed = data["stage"], data["owed"]
+    return NodeInfo(
+        _text(data["name"]),
+        None if stage is None else _text(stage),
+        None if owed is None else int(owed),
+        _text(data["kind"]),
+        tuple(map(_text, data["needs"])),
     )
+
+
+def _failure_of(data: dict[str, Any]) -> Failure:
+    errors = (RemoteError(*(_text(error[part]) for part in _ERROR)) for error in data["errors"])
     return Failure(
-        data["stage"],
-        data["name"],
+        _text(data["stage"]),
+        _text(data["name"]),
         _index_of(data["index"]),
-        data["attempts"],
-        data["worker"],
+        int(data["attempts"]),
+        _text(data["worker"]),
         tuple(errors),
     )
 
 
-def _lost_of(data: dict[str, Any]) -> Lost:
-    return Lost(data["node"], _index_of(data["call"]), _failure_of(data), data["partial"])
+def _lost_of(data: dict[str, Any], nodes: range) -> Lost:
+    node, partial = _one_of(nodes, data["node"]), bool(data["partial"])
+    return Lost(node, _index_of(data["call"]), _failure_of(data), partial)
 
 
-def _index_of(data: Any) -> Any:
+def _index_of(data: Any) -> Index | None:
     """A position: JSON has lists for tuples."""
-    return tuple(data) if isinstance(data, list) else data
+    if isinstance(data, list):
+        return tuple(map(int, data))
+    return None if data is None else int(data)
+
+
+def _text(data: Any) -> str:
+    if not isinstance(data, str):
+        raise TypeError(f"{data!r:.40} is no text")
+    return data
+
+
+def _one_of(numbers: range, data: Any) -> int:
+    """A number that must be one of these."""
+    if type(data) is not int or data not in numbers:
+        raise ValueError(f"{data!r:.40} is none of {len(numbers)}")
+    return data

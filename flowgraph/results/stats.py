@@ -23,9 +23,18 @@ if TYPE_CHECKING:
     from flowgraph.compiler.plan import NodeInfo
     from flowgraph.runtime.report import Bundle
 
-__all__ = ["Attempt", "Counts", "StageRow", "StageTable", "Stats", "attempts_of", "count"]
+__all__ = [
+    "OUTCOMES",
+    "Attempt",
+    "Counts",
+    "StageRow",
+    "StageTable",
+    "Stats",
+    "attempts_of",
+    "count",
+]
 
-_OUTCOMES: Final = {
+OUTCOMES: Final = {
     OK: "ok",
     RETRIED: "retried",
     FAILED: "failed",
@@ -71,7 +80,7 @@ def attempts_of(nodes: Sequence[NodeInfo], bundles: Iterable[Bundle]) -> list[At
                     start,
                     start + seconds,
                     bundle.worker,
-                    _OUTCOMES[outcome],
+                    OUTCOMES[outcome],
                 )
             )
     found.sort(key=lambda record: record.start)
