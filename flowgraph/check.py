@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,11 +77,11 @@ def _travelling(plan: Plan) -> tuple[list[str], list[str]]:
         seal(plan.code, plan.cargo)
     except CompileError as error:
         return [], [str(error)]
-    sizes = [
-        (len(cargo.parcel.seal()), owner) for cargo in plan.cargo for owner, _ in cargo.contents
-    ]
-    largest = sorted(sizes, key=lambda pair: pair[0], reverse=True)[:_LARGEST]
-    return [f"to the workers: {owner}, {_bytes(size)}" for size, owner in largest], []
+    sizes: Counter[str] = Counter()
+    for cargo in plan.cargo:
+        for owner in dict.fromkeys(owner for owner, _ in cargo.contents):
+            sizes[owner] += len(cargo.parcel.seal())
+    return [f"to the workers: {o}, {_bytes(size)}" for o, size in sizes.most_common(_LARGEST)], []
 
 
 def _bytes(size: int) -> str:

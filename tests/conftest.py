@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 # Tests are no package, but they share their strategies.
 sys.path.insert(0, str(Path(__file__).parent))
+
+from elsewhere import SECONDS, environment
+
+from flowgraph.cli import invoke
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,3 +70,50 @@ def backend_named(name: str, request: pytest.FixtureRequest) -> Backend:
 def backends(request: pytest.FixtureRequest) -> tuple[Backend, ...]:
     """All of them at once, for tests that compare them."""
     return tuple(backend_named(name, request) for name in BACKENDS)
+
+
+# The command line
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="pipeline.py"):
+        (tmp_path / name).write_text(dedent(text), encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Runs a command line in this process: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    before = set(sys.modules)
+
+    def command(*args):
+        code = invoke(args)
+        return (code, *capsys.readouterr())
+
+    yield command
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Runs Python with arguments as a process of its own, in the pipeline's folder."""
+
+    def shell(*args):
+        return subprocess.run(
+            [sys.executable, *args],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+
+    return shell

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex
@@ -11,17 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
-from textwrap import dedent
 
 import pytest
+from elsewhere import SECONDS, cluster_elsewhere, environment, wait_for
 
 import flowgraph
-from flowgraph import cli as cli_module
-
-REPO = str(Path(flowgraph.__file__).parents[1])
-SECONDS = 60.0
-"""Longest wait for a process, on a machine that is busy."""
 
 PIPELINE = """
     from flowgraph import Graph
@@ -35,54 +28,6 @@ PIPELINE = """
     n = g.param("n", default=3, type=int)
     g.task(sum, g.items(g.task(range, n)).map(double))
 """
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text, name="pipeline.py"):
-        (tmp_path / name).write_text(dedent(text), encoding="utf-8")
-
-    return write
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """Runs a command line in this process: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
-    before = set(sys.modules)
-
-    def command(*args):
-        code = cli_module.invoke(args)
-        return (code, *capsys.readouterr())
-
-    yield command
-    for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
-
-
-def environment(**more):
-    return {**os.environ, "PYTHONPATH": REPO, "PYTHONUNBUFFERED": "1", **more}
-
-
-@pytest.fixture
-def shell(tmp_path):
-    """Runs Python with arguments as a process of its own, in the pipeline's folder."""
-
-    def shell(*args):
-        return subprocess.run(
-            [sys.executable, *args],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
-
-    return shell
 
 
 # run
@@ -862,42 +807,10 @@ def test_a_target_needs_no_guard_for_a_local_cluster(shell, write):
 # On a cluster that was started from a shell
 
 
-def wait_for(done, *processes):
-    end = time.monotonic() + SECONDS
-    while not done():
-        assert time.monotonic() < end, "it took too long"
-        assert all(process.poll() is None for process in processes), "it ended too early"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Address of a scheduler with two workers that know flowgraph, but not the pipeline."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    found = folder / "scheduler.json"
-    with contextlib.ExitStack() as stack:
-
-        def start(*args):
-            with open(folder / f"{args[0]}.log", "wb") as log:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "dask", *args],
-                    cwd=folder,
-                    env=environment(),
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            return process
-
-        where = ["--scheduler-file", str(found)]
-        local = ["--host", "127.0.0.1"]
-        scheduler = start("scheduler", *local, "--port", "0", "--no-dashboard", *where)
-        wait_for(found.exists, scheduler)
-        wait_for(lambda: found.read_text().strip().endswith("}"), scheduler)
-        address = json.loads(found.read_text())["address"]
-        counts = ["--nworkers", "2", "--nthreads", "1", "--no-dashboard"]
-        start("worker", address, *local, *counts, "--local-directory", str(folder))
+    with cluster_elsewhere(tmp_path_factory.mktemp("elsewhere"), ["--nworkers", "2"]) as address:
         yield address
 
 
