@@ -159,17 +159,25 @@ def placement(options: StageOptions) -> dict[str, Any]:
             raise GraphError.bad_option("priority", priority, "a number; larger is first")
         said["priority"] = priority
     if resources is not None:
-        if not isinstance(resources, Mapping) or not all(map(is_number, resources.values())):
-            wanted = 'a dict of names and numbers, such as {"GPU": 1}'
+        if not isinstance(resources, Mapping) or not all(
+            is_name(name) and is_number(amount) and 0 < amount < inf
+            for name, amount in resources.items()
+        ):
+            wanted = 'a dict of names and numbers above 0, such as {"GPU": 1}'
             raise GraphError.bad_option("resources", resources, wanted)
         said["resources"] = dict(resources)
     if workers is not None:
-        listed = [workers] if isinstance(workers, str) else list(workers)
-        if not listed or not all(isinstance(worker, str) for worker in listed):
+        listed = list(workers) if isinstance(workers, (list, tuple, set)) else [workers]
+        if not listed or not all(map(is_name, listed)):
             wanted = "the name or address of a worker, or a list of them"
             raise GraphError.bad_option("workers", workers, wanted)
         said["workers"] = listed
     return said
+
+
+def is_name(value: object) -> bool:
+    """True for a text that is not empty."""
+    return isinstance(value, str) and value != ""
 
 
 def is_number(value: object) -> bool:
