@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowgraph import Graph, Retry, SkippedError, StageError, stage
+from flowgraph import Graph, SkippedError, StageError
 from flowgraph.testing import run_plain
 
 OTHERWISE = "Give g.when(…, otherwise=…) what is to be called then."
@@ -211,34 +211,3 @@ def test_conditions_in_a_row_are_fused_and_mean_the_same(backend, start):
     assert accounted(alone) == accounted(run)
     keys = g.compile(fourth, params={"x": start}).dask
     assert [key[0].rpartition("-")[0] for key in keys if "add" in key[0]] == ["add+add+add+str"]
-
-
-# The calls
-
-
-def test_only_one_of_both_is_called_with_its_own_options(backend, tmp_path):
-    def noted(name, failing):
-        log = tmp_path / name
-        log.write_text(log.read_text() + "x" if log.exists() else "x")
-        if failing and len(log.read_text()) < 3:
-            raise OSError(name)
-        return name
-
-    yes = stage(noted, name="yes")
-    no = stage(noted, name="no", retry=Retry(2, wait=0, on=OSError))
-    g = Graph("calls")
-    node = g.when(g.task(bool), yes, "it", True, otherwise=no, name="node")
-    run = backend.run(g, node)
-    assert (run.value, (tmp_path / "it").read_text()) == ("it", "xxx")
-    with pytest.raises(StageError, match="^stage 'no' failed after 3 attempts"):
-        backend.run(g, g.when(g.task(bool), add, otherwise=stage(fail, name="no", retry=2)))
-
-
-async def later(x):
-    return x
-
-
-def test_coroutines_are_called_under_conditions(backend):
-    g = Graph("coroutines")
-    nodes = (g.when(g.task(bool), add, 3, otherwise=later), g.when(g.task(len, "a"), later, 4))
-    assert backend.run(g, *nodes).value == run_plain(g, *nodes) == (3, 4)

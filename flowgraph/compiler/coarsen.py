@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.batches import factoring
 from flowgraph.compiler.dag import fresh
-from flowgraph.compiler.limits import is_limited
-from flowgraph.compiler.steps import Group, Series, annotations_of, needs_of, stages_of
+from flowgraph.compiler.limits import callees, is_limited
+from flowgraph.compiler.steps import Group, Series, annotations_of, needs_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -100,5 +100,5 @@ def _is_free(step: Series) -> bool:
     """
     return not step.after and not any(
         is_limited(stage) or stage.timeout is not None or stage.is_coroutine
-        for stage in stages_of(step)
+        for stage in callees(step)
     )

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler.dag import Dag
-from flowgraph.compiler.limits import is_limited
-from flowgraph.compiler.steps import Chain, Combine, Constant, Series, annotations_of, stages_of
+from flowgraph.compiler.limits import callees, is_limited
+from flowgraph.compiler.steps import Chain, Combine, Constant, Series, annotations_of
 from flowgraph.declare.steps import Call, Count, Each, Fold, Number, Product, Step
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _group_for(
 
 
 def _is_limited(step: Step) -> bool:
-    return any(map(is_limited, stages_of(step)))
+    return any(map(is_limited, callees(step)))
 
 
 def _outer_needs(step: Step) -> tuple[str, ...]:

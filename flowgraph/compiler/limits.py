@@ -11,14 +11,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.steps import Chain, Lanes, Series, stages_of
+from flowgraph.compiler.steps import Chain, Lanes, Series, members, stages_of
+from flowgraph.declare.steps import Call
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flowgraph.compiler.dag import Dag
     from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
-__all__ = ["is_limited", "limits"]
+__all__ = ["callees", "is_limited", "limits"]
 
 
 def is_limited(stage: Stage[..., object]) -> bool:
@@ -29,6 +32,14 @@ def is_limited(stage: Stage[..., object]) -> bool:
         or stage.rate is not None
         or stage.pause is not None
     )
+
+
+def callees(step: Step) -> Iterator[Stage[..., object]]:
+    """The stages that a step may call, also those for a false condition."""
+    yield from stages_of(step)
+    for call in members(step):
+        if isinstance(call, Call) and call.otherwise is not None:
+            yield call.otherwise
 
 
 def limits(dag: Dag, workers: int) -> Dag:
@@ -46,7 +57,7 @@ def limits(dag: Dag, workers: int) -> Dag:
     def laned(step: Step) -> Step:
         if not isinstance(step, (Chain, Series)):
             return step
-        for stage in stages_of(step):
+        for stage in callees(step):
             if is_limited(stage):
                 if id(stage) not in lanes:
                     lanes[id(stage)] = _lanes(step.name, stage, workers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler.layout import layouts
-from flowgraph.compiler.limits import is_limited
+from flowgraph.compiler.limits import callees, is_limited
 from flowgraph.compiler.steps import (
     Chain,
     Combine,
@@ -14,7 +14,6 @@ from flowgraph.compiler.steps import (
     Series,
     Whole,
     members,
-    stages_of,
 )
 from flowgraph.compiler.tree import FAN_IN
 from flowgraph.runtime.cuts import Batches
@@ -150,7 +149,7 @@ def of_limits(before: Dag, after: Dag) -> str:
     found = {}
     for step in after.steps:
         if isinstance(step, (Chain, Series)) and step.lanes is not None:
-            name = next(stage.name for stage in stages_of(step) if is_limited(stage))
+            name = next(stage.name for stage in callees(step) if is_limited(stage))
             found[step.lanes.name] = f"  {name}: {_limit(step.lanes)}"
     if not found:
         return "no stage is limited"
