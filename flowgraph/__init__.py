@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         SkippedError,
         StageError,
         StageTimeout,
+        WorkerDied,
     )
     from flowgraph.graph import Graph
     from flowgraph.patterns import fork_join, map_reduce, pipeline
@@ -48,6 +49,7 @@ __all__ = [
     "Stage",
     "StageError",
     "StageTimeout",
+    "WorkerDied",
     "fork_join",
     "map_reduce",
     "pipeline",
@@ -68,6 +70,7 @@ _HOMES = {
         "SkippedError",
         "StageError",
         "StageTimeout",
+        "WorkerDied",
     ],
     "flowgraph.graph": ["Graph"],
     "flowgraph.patterns": ["fork_join", "map_reduce", "pipeline"],

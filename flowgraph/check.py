@@ -10,7 +10,7 @@ from flowgraph.backends.choice import choose
 from flowgraph.backends.cluster import Cluster
 from flowgraph.backends.local import Processes
 from flowgraph.compiler.shipping import seal
-from flowgraph.errors import CompileError
+from flowgraph.errors import CompileError, SchedulerError
 from flowgraph.runtime.code import unloadable
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def check(
     else:
         is_remote = False
     with choose(scheduler, workers) as backend:
+        if isinstance(backend, Cluster) and not _workers(backend):
+            raise SchedulerError.no_workers(backend.client.scheduler.address)
         plan = graph.compile(params=params, workers=backend.workers)
         travels = is_remote or isinstance(backend, (Processes, Cluster))
         told, wrong = _travelling(plan) if travels else ([], [])

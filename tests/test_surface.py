@@ -28,6 +28,7 @@ NAMES = [
     "Stage",
     "StageError",
     "StageTimeout",
+    "WorkerDied",
     "fork_join",
     "map_reduce",
     "pipeline",

@@ -7,15 +7,19 @@ the worker later, the driver has it, and no task hands on what others reported.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import queue
+import time
+from concurrent.futures import wait
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Final, Self
-
-import dask.config
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from flowgraph.backends.alarm import Alarm
-from flowgraph.backends.layers import layered
+from flowgraph.backends.flight import Flight
+from flowgraph.backends.nested import away
 from flowgraph.backends.news import listen
+from flowgraph.backends.pulse import Pulse
 from flowgraph.compiler.shipping import seal
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.code import Control
@@ -33,15 +37,14 @@ if TYPE_CHECKING:
 
     from flowgraph.backends.news import News
     from flowgraph.compiler.plan import Key, Plan
-    from flowgraph.runtime.work import Work
 
 __all__ = ["Cluster"]
 
 _FINEST: Final = 8
 _PATIENCE: Final = 5.0
-"""Seconds for the first worker to come."""
+"""Seconds for the first worker to come, before a plan is made for what there is."""
 _TICK: Final = 0.5
-"""Seconds between looks at whether the scheduler is still there."""
+"""Seconds between looks at whether anybody is still there."""
 
 
 class Cluster:
@@ -63,16 +66,19 @@ class Cluster:
         self, client: Client, workers: int | None, opened: ExitStack | None = None
     ) -> None:
         self.client = client
-        threads = self._threads()  # also asks whether there are any
-        self.workers = workers or threads
+        self._idle_since: float | None = None
+        self.workers = workers or self._threads()
         self._opened = opened.pop_all() if opened else ExitStack()
 
     def _threads(self) -> int:
+        begun = time.monotonic()
         try:
             self.client.wait_for_workers(1, timeout=_PATIENCE)
-            return sum(self.client.nthreads().values()) or 1
         except TimeoutError:
-            raise SchedulerError.no_workers(self.client.scheduler.address) from None
+            # A cluster that grows by itself has some only once there is work.
+            self._idle_since = begun
+            return os.cpu_count() or 1
+        return sum(self.client.nthreads().values()) or 1
 
     def __enter__(self) -> Self:
         return self
@@ -92,31 +98,52 @@ class Cluster:
         seal(plan.code, plan.cargo)
         # The worker stays, and its slot with it, whatever hangs there.
         abandons = isinstance(stop, Alarm)
-        tasks = plan.tasks(Control(plan.code, halts, line=Line(plan.token), abandons=abandons))
-        wanted = list({key for target in plan.targets for key in target.keys})
-        held = [job.key for job in plan.jobs if job.held]
-        futures: dict[Key, Future] = {}
+        control = Control(plan.code, halts, line=Line(plan.token), abandons=abandons)
         with ExitStack() as stack:
             news = stack.enter_context(listen(self.client, plan.token))
             if isinstance(stop, Alarm):
                 stack.enter_context(stop.rings(lambda: news.put(None)))
+            outer = stack.enter_context(away(self.client))
+            pulse = Pulse(self.client, plan.name, stop, outer, self._idle_since)
+            flight = Flight(self.client, plan, control, news.put)
             try:
-                # Dask's advice on large graphs is for those who write them by hand.
-                with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-                    got = self.client.get(layered(plan, tasks), [*wanted, *held], sync=False)
-                futures = dict(zip(wanted, got, strict=False))
-                for future in futures.values():
-                    future.add_done_callback(news.put)
-                self._watch(plan, futures, news, on_outcome, stop)
-                outcomes = self._gather(plan, futures)
-                self._report(plan, news, on_outcome)
+                flight.start()
+                outcomes = self._gather(plan, flight, news, on_outcome, pulse)
                 for key, outcome in outcomes.items():
                     on_outcome(key, outcome)
                 return outcomes
             except BaseException:
-                self._rescue(plan, futures, news, on_outcome)
+                futures = flight.futures
+                self._rescue(plan, futures, news, on_outcome, pulse)
                 self.client.cancel(list(futures.values()), force=True)
                 raise
+
+    def _gather(
+        self,
+        plan: Plan,
+        flight: Flight,
+        news: News,
+        on_outcome: Callable[[Key, Outcome], None],
+        pulse: Pulse,
+    ) -> dict[Key, Outcome]:
+        """The outcomes, with a failure in the place of what the cluster gave up."""
+        works = {job.key: job.work for job in plan.jobs if job.key in flight.futures}
+        outcomes: dict[Key, Outcome] = {}
+        # Again and again: what was done is lost with its worker, and made anew.
+        while left := {key: f for key, f in flight.futures.items() if key not in outcomes}:
+            self._watch(plan, left, news, on_outcome, pulse)
+            given_up = {key: f.exception() for key, f in left.items() if f.status == "error"}
+            if deaths := flight.deaths(given_up.values()):
+                flight.give_up(deaths)
+                continue
+            for key, error in given_up.items():
+                scope = Scope(Control(plan.code), works[key].task)
+                outcomes[key] = lost(scope, works[key], error, "unknown")
+                outcomes[key].bundle = scope.bundle()
+            done = {key: f for key, f in left.items() if key not in given_up}
+            outcomes |= self._fetch(done, pulse.look)
+        self._report(plan, news, on_outcome)
+        return outcomes
 
     def _watch(
         self,
@@ -124,25 +151,45 @@ class Cluster:
         futures: Mapping[Key, Future],
         news: News,
         on_outcome: Callable[[Key, Outcome], None],
-        stop: Event,
+        pulse: Pulse,
     ) -> None:
         """Pass on what happens until all futures are done."""
-        left = len(futures)
+
+        def not_done() -> set[Any]:
+            return {future.key for future in futures.values() if not future.done()}
+
+        left = not_done()
         while left:
-            if stop.is_set():
-                raise SchedulerError.stopped(plan.name)
+            pulse.check()
             try:
                 event = news.get(timeout=_TICK)
             except queue.Empty:
-                if self.client.status != "running":
-                    raise SchedulerError.went_away(self.client.scheduler.address) from None
+                pulse.look()
+                left = not_done()  # nothing is said of those that were lost and made anew
                 continue
             if isinstance(event, bytes):
                 _note(plan, event, on_outcome)
-            elif event is not None:
-                left -= 1
+            elif event is not None and event.key in left:
+                left.discard(event.key)
                 if event.cancelled():
                     raise SchedulerError.went_away(self.client.scheduler.address)
+
+    def _fetch(
+        self, futures: Mapping[Key, Future], look: Callable[[], None]
+    ) -> Mapping[Key, Outcome]:
+        """The results of futures that are done, without those that were lost meanwhile.
+
+        Dask waits for what is lost while it is fetched; ``look`` may end that.
+        """
+        fetching = self.client.gather(dict(futures), errors="skip", asynchronous=True)
+        asked = asyncio.run_coroutine_threadsafe(fetching, self.client.loop.asyncio_loop)
+        try:
+            while not wait([asked], _TICK).done:
+                look()
+        finally:
+            asked.cancel()
+        found: Mapping[Key, Outcome] = asked.result()
+        return found
 
     def _report(self, plan: Plan, news: News, on_outcome: Callable[[Key, Outcome], None]) -> None:
         """Pass on the reports that are there: of tasks that were made anew, say."""
@@ -152,31 +199,13 @@ class Cluster:
                 if isinstance(event, bytes):
                     _note(plan, event, on_outcome)
 
-    def _gather(self, plan: Plan, futures: Mapping[Key, Future]) -> dict[Key, Outcome]:
-        """The outcomes, with a failure in the place of what the cluster gave up."""
-        from distributed import wait
-
-        works = {job.key: job.work for job in plan.jobs if job.key in futures}
-        outcomes: dict[Key, Outcome] = {}
-        left = dict(futures)
-        while left:
-            # Again and again: what was done is lost with its worker, and made anew.
-            with self.client.as_current():
-                wait(list(left.values()))
-            given_up = {key: future for key, future in left.items() if future.status == "error"}
-            for key, future in given_up.items():
-                outcomes[key] = _lost(plan, works[key], future.exception())
-            done = {key: future for key, future in left.items() if key not in given_up}
-            outcomes |= self.client.gather(done, errors="skip")
-            left = {key: future for key, future in left.items() if key not in outcomes}
-        return outcomes
-
     def _rescue(
         self,
         plan: Plan,
         futures: Mapping[Key, Future],
         news: News,
         on_outcome: Callable[[Key, Outcome], None],
+        pulse: Pulse,
     ) -> None:
         """Of a run that ends early, keep the targets that were finished, and all reports."""
         done = {key: future for key, future in futures.items() if future.status == "finished"}
@@ -187,7 +216,7 @@ class Cluster:
                 on_outcome(key, outcome)
 
         with suppress(Exception):
-            for key, outcome in self.client.gather(done, errors="skip").items():
+            for key, outcome in self._fetch(done, pulse.look_now).items():
                 note(key, outcome)
         self._report(plan, news, note)
 
@@ -195,11 +224,3 @@ class Cluster:
 def _note(plan: Plan, bundle: bytes, on_outcome: Callable[[Key, Outcome], None]) -> None:
     for report in read_bundles(bundle):
         on_outcome(plan.jobs[report.task].key, Report(report))
-
-
-def _lost(plan: Plan, work: Work, error: BaseException) -> Outcome:
-    """The outcome of a task that the cluster gave up, because its workers died."""
-    scope = Scope(Control(plan.code), work.task)
-    outcome = lost(scope, work, error, "unknown")
-    outcome.bundle = scope.bundle()
-    return outcome

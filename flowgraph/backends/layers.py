@@ -22,13 +22,20 @@ def layered(plan: Plan, tasks: Mapping[Key, Task]) -> Any:
     Never one for each stage or node: Dask drops what is not wanted in a time
     that grows with the square of the number of layers.
 
+    Parameters
+    ----------
+    plan : Plan
+        What runs.
+    tasks : mapping
+        Some of its tasks, each under its job's key; its own name may be another.
+
     Returns
     -------
     dict or HighLevelGraph
         The tasks as they are, if nothing is annotated.
     """
     if not any(job.annotations for job in plan.jobs):
-        return dict(tasks)
+        return {task.key: task for task in tasks.values()}
     numbers: dict[str, int] = {}
     layer_of = [numbers.setdefault(_text(job.annotations), len(numbers)) for job in plan.jobs]
     layers: dict[str, dict[Key, Task]] = {f"{plan.token}-{n}": {} for n in range(len(numbers))}
@@ -36,8 +43,10 @@ def layered(plan: Plan, tasks: Mapping[Key, Task]) -> Any:
     annotations: dict[str, Mapping[str, Any]] = {}
     needs: dict[str, set[str]] = {name: set() for name in names}
     for job, number in zip(plan.jobs, layer_of, strict=True):
+        if (task := tasks.get(job.key)) is None:
+            continue
         name = names[number]
-        layers[name][job.key] = tasks[job.key]
+        layers[name][task.key] = task
         annotations[name] = job.annotations
         needs[name].update(names[layer_of[need]] for need in job.needs)
         needs[name].discard(name)

@@ -9,6 +9,7 @@
     ├── SchedulerError        a scheduler that does not answer
     ├── StageError            a stage's final failure; the original is its __cause__
     ├── StageTimeout          an attempt ran out of time; also a TimeoutError
+    ├── WorkerDied            a cluster gave a task up, as its workers died of it
     ├── SkippedError          a value that was never computed, and because of what
     └── RemoteError           stands in for an exception that could not be pickled
 
@@ -22,7 +23,7 @@ from flowgraph.errors.graph import GraphError
 from flowgraph.errors.remote import RemoteError
 from flowgraph.errors.root import FlowgraphError
 from flowgraph.errors.scheduler import SchedulerError
-from flowgraph.errors.stage import SkippedError, StageError, StageTimeout
+from flowgraph.errors.stage import SkippedError, StageError, StageTimeout, WorkerDied
 from flowgraph.errors.target import TargetError
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "StageError",
     "StageTimeout",
     "TargetError",
+    "WorkerDied",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowgraph.errors.root import FlowgraphError
+from flowgraph.errors.wording import safe_str, shown
 
 __all__ = ["SchedulerError"]
 
@@ -23,6 +24,30 @@ class SchedulerError(FlowgraphError):
         """A scheduler has nobody to do the work."""
         return cls(
             f"the Dask scheduler at {address} has no workers.\nStart one: dask worker {address}"
+        )
+
+    @classmethod
+    def lost_workers(cls, address: str, seconds: float) -> SchedulerError:
+        """A scheduler had nobody to do the work for too long."""
+        return cls(
+            f"the Dask scheduler at {address} has had no workers for {seconds:.0f} s.\n"
+            f"Start one: dask worker {address}"
+        )
+
+    @classmethod
+    def closed_client(cls) -> SchedulerError:
+        """A user's client is not connected any more."""
+        return cls(
+            "the Dask client is closed.\n"
+            "Give the run a client that is open, or the scheduler's address."
+        )
+
+    @classmethod
+    def bad_address(cls, address: str, error: BaseException) -> SchedulerError:
+        """What is given as an address is none."""
+        return cls(
+            f"'{shown(address)}' is no address of a Dask scheduler ({safe_str(error)}).\n"
+            "'dask scheduler' prints its own, such as tcp://127.0.0.1:8786."
         )
 
     @classmethod

@@ -10,7 +10,7 @@ from flowgraph.errors.wording import mends, safe_repr, shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["SkippedError", "StageError", "StageTimeout", "nothing_to_reduce"]
+__all__ = ["SkippedError", "StageError", "StageTimeout", "WorkerDied", "nothing_to_reduce"]
 
 
 class StageTimeout(FlowgraphError, TimeoutError):
@@ -27,6 +27,35 @@ class StageTimeout(FlowgraphError, TimeoutError):
 
     def __reduce__(self) -> tuple[type[StageTimeout], tuple[str, float, str]]:
         return type(self), (self.stage, self.seconds, self._what)
+
+
+class WorkerDied(FlowgraphError):
+    """Workers of a Dask cluster died while they ran a task, until Dask gave it up.
+
+    Attributes
+    ----------
+    stage : str
+        What the task ran.
+    deaths : int
+        How many workers died.
+    worker : str
+        Address of the last one.
+    """
+
+    def __init__(self, stage: str, deaths: int, worker: str) -> None:
+        times = "time" if deaths == 1 else "times"
+        super().__init__(
+            f"a Dask worker died {deaths} {times} while it ran stage '{shown(stage)}', "
+            f"the last one at {worker}.\n"
+            "Something in it ends the process: os._exit, a crash in compiled code, or memory "
+            "that runs out. The worker's log may tell."
+        )
+        self.stage = stage
+        self.deaths = deaths
+        self.worker = worker
+
+    def __reduce__(self) -> tuple[type[WorkerDied], tuple[str, int, str]]:
+        return type(self), (self.stage, self.deaths, self.worker)
 
 
 class StageError(FlowgraphError):

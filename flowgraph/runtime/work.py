@@ -24,10 +24,11 @@ from flowgraph.runtime.scope import Halt, Scope, here
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from flowgraph.errors import WorkerDied
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.positions import Index
 
-__all__ = ["Work", "lost", "missing_of", "perform", "value_of"]
+__all__ = ["Work", "lost", "missing_of", "mourn", "perform", "value_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +184,12 @@ def lost(
         annotate(error, Mend(told))
     scope.rollback((0, 0))
     return work.lost(scope, error, worker, inputs)
+
+
+def mourn(error: WorkerDied, control: Control, work: Work, *inputs: Outcome) -> Outcome:
+    """The outcome of a task that took its workers down; a cluster calls it in its place."""
+    scope = Scope(control, work.task)
+    return _report(scope, work, lost(scope, work, error, error.worker, inputs), inputs)
 
 
 def _lost_calls(maker: Place | tuple[Place, ...], failures: Iterable[Failure]) -> Iterable[Lost]:

@@ -6,16 +6,22 @@ such a worker has loaded.
 
 from __future__ import annotations
 
+import sys
+import threading
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from flowgraph.runtime.scope import Stop
 
-__all__ = ["TOPIC", "Line"]
+__all__ = ["TOPIC", "Line", "Post", "post"]
 
 TOPIC: Final = "flowgraph"
 """Where all runs report: a scheduler keeps the last events of each topic, for ever."""
+
+_key: ContextVar[Any] = ContextVar("flowgraph_key")
+"""Key of the task that runs, for threads that only have its context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,9 @@ class Line:
         from distributed import get_worker
 
         worker = get_worker()
-        return _Unwanted(worker.state.tasks, worker.get_current_task())
+        key = worker.get_current_task()
+        _key.set(key)
+        return _Unwanted(worker.state.tasks, key)
 
     def give_up(self) -> Exception:
         """What to raise in a task that Dask does not want, so that it takes nothing for a result.
@@ -52,6 +60,38 @@ class Line:
 
         again: Exception = Reschedule()
         return again
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The task of a Dask worker that somebody's code runs in."""
+
+    worker: Any
+    key: Any
+    is_own: bool
+    """False in a thread that the task only waits for."""
+
+    def stop(self) -> Stop:
+        """Whether Dask still wants the task."""
+        return _Unwanted(self.worker.state.tasks, self.key)
+
+
+def post() -> Post | None:
+    """The task that this is called in; None outside of a Dask worker's tasks."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        worker = distributed.get_worker()
+    except ValueError:
+        return None
+    key = worker.active_threads.get(threading.get_ident())
+    if key is not None:
+        return Post(worker, key, True)
+    key = _key.get(None)
+    # A context outlives its task.
+    running = key is not None and key in list(worker.active_threads.values())
+    return Post(worker, key, False) if running else None
 
 
 class _Unwanted:

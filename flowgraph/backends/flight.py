@@ -1,0 +1,129 @@
+"""The tasks of one run on a cluster, and their futures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dask.config
+from dask.task_spec import Task, TaskRef
+
+from flowgraph.backends.layers import layered
+from flowgraph.errors import WorkerDied
+from flowgraph.runtime.work import mourn, perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from distributed import Client, Future
+
+    from flowgraph.compiler.plan import Key, Plan
+    from flowgraph.runtime.code import Control
+
+__all__ = ["Flight"]
+
+
+class Flight:
+    """Starts the tasks of a plan, and those again that depend on one that Dask gave up.
+
+    Dask gives a task up when its workers die of it, and all that depends on it.
+    Then `give_up` puts a task in its place that gives its failure as a value,
+    and starts what depends on it under new keys: to Dask a key that failed has failed.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected to the cluster.
+    plan : Plan
+        What runs.
+    control : Control
+        What its tasks share.
+    on_done : callable
+        Called, in some thread, with each future when it is done.
+
+    Attributes
+    ----------
+    futures : dict
+        Those of the targets, under the keys of the plan.
+    """
+
+    def __init__(
+        self, client: Client, plan: Plan, control: Control, on_done: Callable[[Future], object]
+    ) -> None:
+        self.futures: dict[Key, Future] = {}
+        self._client = client
+        self._plan = plan
+        self._control = control
+        self._on_done = on_done
+        self._tasks = plan.tasks(control)
+        self._wanted = {key for target in plan.targets for key in target.keys}
+        self._held: list[Future] = []
+        self._lost: dict[int, WorkerDied] = {}
+
+    def start(self) -> None:
+        """Hand all tasks to Dask."""
+        self._submit(range(len(self._plan.jobs)))
+
+    def deaths(self, errors: Iterable[BaseException]) -> dict[int, WorkerDied]:
+        """The tasks, by their number in the plan, that Dask gave up as their workers died."""
+        from distributed import KilledWorker
+
+        numbers = {self._name(n): n for n in range(len(self._plan.jobs))}
+        found: dict[int, WorkerDied] = {}
+        for error in errors:
+            if isinstance(error, KilledWorker) and (n := numbers.get(error.task)) is not None:
+                work = self._plan.jobs[n].work
+                first = work.owes[0].stage if work.owes else work.stage
+                last = str(getattr(error.last_worker, "address", error.last_worker))
+                found[n] = WorkerDied(first, error.allowed_failures + 1, last)
+        return {n: died for n, died in found.items() if n not in self._lost}
+
+    def give_up(self, deaths: Mapping[int, WorkerDied]) -> None:
+        """Put failures in the place of tasks, and start again what depends on them."""
+        self._lost.update(deaths)
+        jobs = self._plan.jobs
+        again: set[int] = set()
+        for n, job in enumerate(jobs):
+            if n in deaths or not again.isdisjoint(job.needs):
+                again.add(n)
+                self._tasks[job.key] = self._renewed(n)
+        self._submit(again)
+
+    def _name(self, number: int) -> Any:
+        """What Dask knows a task by now."""
+        return self._tasks[self._plan.jobs[number].key].key
+
+    def _renewed(self, number: int) -> Task:
+        """A task under a new name, that of tasks which it needs being what they are now."""
+        job = self._plan.jobs[number]
+        prefix, rest = self._name(number)
+        key = prefix, f"{rest}-again"
+        refs = [TaskRef(self._name(need)) for need in job.needs]
+        if number in self._lost:
+            return Task(key, mourn, self._lost[number], self._control, job.work, *refs)
+        return Task(key, perform, self._control, job.work, *refs)
+
+    def _submit(self, numbers: Iterable[int]) -> None:
+        """Start these tasks, with all that they need and that is not there."""
+        jobs = [self._plan.jobs[n] for n in numbers]
+        wanted = [job.key for job in jobs if job.key in self._wanted]
+        held = [job.key for job in jobs if job.held and job.key not in self._wanted]
+        if not wanted:
+            return
+        tasks = self._needed([*wanted, *held])
+        names = [self._tasks[key].key for key in (*wanted, *held)]
+        # Dask's advice on large graphs is for those who write them by hand.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            got = self._client.get(layered(self._plan, tasks), names, sync=False)
+        self._held += got[len(wanted) :]
+        for key, future in zip(wanted, got, strict=False):
+            self.futures[key] = future
+            future.add_done_callback(self._on_done)
+
+    def _needed(self, keys: Iterable[Key]) -> dict[Key, Task]:
+        """These tasks and all that they depend on, directly or not."""
+        jobs = self._plan.jobs
+        needed = set(keys)
+        for job in reversed(jobs):
+            if job.key in needed:
+                needed.update(jobs[need].key for need in job.needs)
+        return {key: task for key, task in self._tasks.items() if key in needed}

@@ -1,0 +1,63 @@
+"""A Dask scheduler and workers in processes of their own, as users start them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+REPOSITORY = str(Path(__file__).parent.parent)
+
+
+class Processes:
+    """A scheduler at `address`, and workers that can be started and killed."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._file = folder / "scheduler.json"
+        self.workers = []
+        self._scheduler = self._start("scheduler", "--port", "0", "--dashboard-address", ":0")
+        until = time.monotonic() + 30
+        while not self._file.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        self.address = json.loads(self._file.read_text())["address"]
+
+    def _start(self, what, *options):
+        command = [sys.executable, "-m", "dask", what, "--scheduler-file", str(self._file)]
+        return subprocess.Popen(
+            [*command, *options],
+            cwd=self._folder,
+            env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY}/tests", "PATH": "/usr/bin:/bin"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def add_worker(self, threads=1):
+        options = ("--no-nanny", "--no-dashboard", "--nthreads", str(threads))
+        self.workers.append(self._start("worker", *options))
+
+    def kill_workers(self):
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+        self.workers.clear()
+
+    def close(self):
+        self.kill_workers()
+        self._scheduler.kill()
+        self._scheduler.wait()
+
+
+@contextmanager
+def dask_processes(folder, workers=2, threads=1):
+    """The processes, for as long as the context lasts."""
+    processes = Processes(folder)
+    try:
+        for _ in range(workers):
+            processes.add_worker(threads)
+        yield processes
+    finally:
+        processes.close()
