@@ -108,30 +108,30 @@ class Cluster:
             flight = Flight(self.client, plan, control, news.put)
             try:
                 flight.start()
-                outcomes = self._gather(plan, flight, news, on_outcome, pulse)
+                outcomes = self._gather(flight, news, on_outcome, pulse)
                 for key, outcome in outcomes.items():
                     on_outcome(key, outcome)
                 return outcomes
             except BaseException:
-                futures = flight.futures
-                self._rescue(plan, futures, news, on_outcome, pulse)
-                self.client.cancel(list(futures.values()), force=True)
+                self._rescue(flight, news, on_outcome, pulse)
+                self.client.cancel(list(flight.futures.values()), force=True)
                 raise
 
     def _gather(
         self,
-        plan: Plan,
         flight: Flight,
         news: News,
         on_outcome: Callable[[Key, Outcome], None],
         pulse: Pulse,
     ) -> dict[Key, Outcome]:
         """The outcomes, with a failure in the place of what the cluster gave up."""
+        plan = flight.plan
         works = {job.key: job.work for job in plan.jobs if job.key in flight.futures}
         outcomes: dict[Key, Outcome] = {}
         # Again and again: what was done is lost with its worker, and made anew.
         while left := {key: f for key, f in flight.futures.items() if key not in outcomes}:
-            self._watch(plan, left, news, on_outcome, pulse)
+            self._watch(flight, left, news, on_outcome, pulse)
+            self._report(flight, news, on_outcome)
             given_up = {key: f.exception() for key, f in left.items() if f.status == "error"}
             if deaths := flight.deaths(given_up.values()):
                 flight.give_up(deaths)
@@ -142,12 +142,12 @@ class Cluster:
                 outcomes[key].bundle = scope.bundle()
             done = {key: f for key, f in left.items() if key not in given_up}
             outcomes |= self._fetch(done, pulse.look)
-        self._report(plan, news, on_outcome)
+        self._report(flight, news, on_outcome)
         return outcomes
 
     def _watch(
         self,
-        plan: Plan,
+        flight: Flight,
         futures: Mapping[Key, Future],
         news: News,
         on_outcome: Callable[[Key, Outcome], None],
@@ -168,7 +168,7 @@ class Cluster:
                 left = not_done()  # nothing is said of those that were lost and made anew
                 continue
             if isinstance(event, bytes):
-                _note(plan, event, on_outcome)
+                _note(flight, event, on_outcome)
             elif event is not None and event.key in left:
                 left.discard(event.key)
                 if event.cancelled():
@@ -191,24 +191,27 @@ class Cluster:
         found: Mapping[Key, Outcome] = asked.result()
         return found
 
-    def _report(self, plan: Plan, news: News, on_outcome: Callable[[Key, Outcome], None]) -> None:
+    def _report(
+        self, flight: Flight, news: News, on_outcome: Callable[[Key, Outcome], None]
+    ) -> None:
         """Pass on the reports that are there: of tasks that were made anew, say."""
         with suppress(queue.Empty):
             while True:
                 event = news.get_nowait()
                 if isinstance(event, bytes):
-                    _note(plan, event, on_outcome)
+                    _note(flight, event, on_outcome)
 
     def _rescue(
         self,
-        plan: Plan,
-        futures: Mapping[Key, Future],
+        flight: Flight,
         news: News,
         on_outcome: Callable[[Key, Outcome], None],
         pulse: Pulse,
     ) -> None:
         """Of a run that ends early, keep the targets that were finished, and all reports."""
-        done = {key: future for key, future in futures.items() if future.status == "finished"}
+        done = {
+            key: future for key, future in flight.futures.items() if future.status == "finished"
+        }
 
         def note(key: Key, outcome: Outcome) -> None:
             # The run ends with the error that is being raised, not with a later failure.
@@ -218,9 +221,10 @@ class Cluster:
         with suppress(Exception):
             for key, outcome in self._fetch(done, pulse.look_now).items():
                 note(key, outcome)
-        self._report(plan, news, note)
+        self._report(flight, news, note)
 
 
-def _note(plan: Plan, bundle: bytes, on_outcome: Callable[[Key, Outcome], None]) -> None:
+def _note(flight: Flight, bundle: bytes, on_outcome: Callable[[Key, Outcome], None]) -> None:
     for report in read_bundles(bundle):
-        on_outcome(plan.jobs[report.task].key, Report(report))
+        flight.reported.add(report.task)
+        on_outcome(flight.plan.jobs[report.task].key, Report(report))

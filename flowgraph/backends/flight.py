@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
 
 import dask.config
 from dask.task_spec import Task, TaskRef
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
 
 __all__ = ["Flight"]
+
+_SPARED: Final = 3
+"""How often a task is started again that is not to blame."""
 
 
 class Flight:
@@ -44,43 +48,57 @@ class Flight:
     ----------
     futures : dict
         Those of the targets, under the keys of the plan.
+    plan : Plan
+        What runs.
+    reported : set of int
+        Numbers of the tasks that are known to have ended once.
     """
 
     def __init__(
         self, client: Client, plan: Plan, control: Control, on_done: Callable[[Future], object]
     ) -> None:
         self.futures: dict[Key, Future] = {}
+        self.reported: set[int] = set()
         self._client = client
-        self._plan = plan
+        self.plan = plan
         self._control = control
         self._on_done = on_done
         self._tasks = plan.tasks(control)
         self._wanted = {key for target in plan.targets for key in target.keys}
         self._held: list[Future] = []
         self._lost: dict[int, WorkerDied] = {}
+        self._blamed: Counter[int] = Counter()
 
     def start(self) -> None:
         """Hand all tasks to Dask."""
-        self._submit(range(len(self._plan.jobs)))
+        self._submit(range(len(self.plan.jobs)))
 
     def deaths(self, errors: Iterable[BaseException]) -> dict[int, WorkerDied]:
         """The tasks, by their number in the plan, that Dask gave up as their workers died."""
         from distributed import KilledWorker
 
-        numbers = {self._name(n): n for n in range(len(self._plan.jobs))}
+        numbers = {self._name(n): n for n in range(len(self.plan.jobs))}
         found: dict[int, WorkerDied] = {}
         for error in errors:
             if isinstance(error, KilledWorker) and (n := numbers.get(error.task)) is not None:
-                work = self._plan.jobs[n].work
+                work = self.plan.jobs[n].work
                 first = work.owes[0].stage if work.owes else work.stage
                 last = str(getattr(error.last_worker, "address", error.last_worker))
                 found[n] = WorkerDied(first, error.allowed_failures + 1, last)
-        return {n: died for n, died in found.items() if n not in self._lost}
+        return {n: died for n, died in found.items() if self._blamed[n] < 2 * _SPARED}
 
     def give_up(self, deaths: Mapping[int, WorkerDied]) -> None:
-        """Put failures in the place of tasks, and start again what depends on them."""
-        self._lost.update(deaths)
-        jobs = self._plan.jobs
+        """Put failures in the place of tasks, and start again what depends on them.
+
+        Dask blames all that a dead worker had to do.  A task that calls no
+        stage, or has ended before and was only made anew, died of another's
+        fault: it is done again, but not for ever.
+        """
+        for n, died in deaths.items():
+            self._blamed[n] += 1
+            if not self._is_innocent(n) or self._blamed[n] > _SPARED:
+                self._lost.setdefault(n, died)
+        jobs = self.plan.jobs
         again: set[int] = set()
         for n, job in enumerate(jobs):
             if n in deaths or not again.isdisjoint(job.needs):
@@ -88,13 +106,18 @@ class Flight:
                 self._tasks[job.key] = self._renewed(n)
         self._submit(again)
 
+    def _is_innocent(self, number: int) -> bool:
+        work = self.plan.jobs[number].work
+        calls_none = not work.owes and self.plan.nodes[work.node].stage is None
+        return work.light or calls_none or number in self.reported
+
     def _name(self, number: int) -> Any:
         """What Dask knows a task by now."""
-        return self._tasks[self._plan.jobs[number].key].key
+        return self._tasks[self.plan.jobs[number].key].key
 
     def _renewed(self, number: int) -> Task:
         """A task under a new name, that of tasks which it needs being what they are now."""
-        job = self._plan.jobs[number]
+        job = self.plan.jobs[number]
         prefix, rest = self._name(number)
         key = prefix, f"{rest}-again"
         refs = [TaskRef(self._name(need)) for need in job.needs]
@@ -104,7 +127,7 @@ class Flight:
 
     def _submit(self, numbers: Iterable[int]) -> None:
         """Start these tasks, with all that they need and that is not there."""
-        jobs = [self._plan.jobs[n] for n in numbers]
+        jobs = [self.plan.jobs[n] for n in numbers]
         wanted = [job.key for job in jobs if job.key in self._wanted]
         held = [job.key for job in jobs if job.held and job.key not in self._wanted]
         if not wanted:
@@ -113,7 +136,7 @@ class Flight:
         names = [self._tasks[key].key for key in (*wanted, *held)]
         # Dask's advice on large graphs is for those who write them by hand.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-            got = self._client.get(layered(self._plan, tasks), names, sync=False)
+            got = self._client.get(layered(self.plan, tasks), names, sync=False)
         self._held += got[len(wanted) :]
         for key, future in zip(wanted, got, strict=False):
             self.futures[key] = future
@@ -121,7 +144,7 @@ class Flight:
 
     def _needed(self, keys: Iterable[Key]) -> dict[Key, Task]:
         """These tasks and all that they depend on, directly or not."""
-        jobs = self._plan.jobs
+        jobs = self.plan.jobs
         needed = set(keys)
         for job in reversed(jobs):
             if job.key in needed:
