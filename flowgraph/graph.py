@@ -99,7 +99,7 @@ class Graph(Declarations):
         CompileError
             If something cannot travel to another process, before anything runs.
         SchedulerError
-            If a scheduler does not answer, or has no workers.
+            If a scheduler does not answer, or has had no workers for half a minute.
         StageError
             With ``on_error="raise"``: the first final failure.  Its ``run``
             has the targets that were finished.

@@ -16,6 +16,7 @@ from dask_processes import REPOSITORY, dask_processes
 
 from flowgraph import Graph, SchedulerError, SkippedError, StageError, WorkerDied
 from flowgraph.backends import connect, pulse
+from flowgraph.check import check
 
 
 def die_of(x, bad):
@@ -135,6 +136,15 @@ def test_a_cluster_that_grows_from_nothing_when_there_is_work(monkeypatch):
         cluster.adapt(minimum=0, maximum=1, interval="100ms")
         g = Graph("grown")
         assert g.run(g.items(range(4)).map(abs), scheduler=client).value == [0, 1, 2, 3]
+
+
+def test_a_check_says_that_there_are_no_workers(monkeypatch):
+    monkeypatch.setattr("flowgraph.backends.cluster._PATIENCE", 0.2)
+    g = Graph("idle")
+    g.task(abs, 1)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
+        with pytest.raises(SchedulerError, match="has no workers"):
+            check(g, {}, cluster.scheduler_address, None)
 
 
 # Clients and addresses

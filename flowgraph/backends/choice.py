@@ -36,8 +36,7 @@ def choose(scheduler: Any, workers: int | None) -> Backend:
     CompileError
         For ``"distributed"`` in a script that would start itself again in each worker.
     SchedulerError
-        If an address does not answer, or the cluster of a client or an address
-        has no workers.
+        If an address is none or does not answer, or a client is closed.
     """
     check_workers(workers)
     if scheduler is None:
