@@ -135,7 +135,7 @@ class Watch:
                     self._check()
                 except BaseException:
                     job.abandon()
-                    self._leave()
+                    self.leave()
                     raise
             if job.expired(limit):
                 done.extend(job.results[: job.at])
