@@ -76,7 +76,9 @@ class Answers:
         def settle(done: Future[Any]) -> None:
             self._waiting.discard(answer)
             with suppress(InvalidStateError):  # it has failed meanwhile
-                if (error := done.exception()) is not None:
+                if done.cancelled():
+                    answer.cancel()
+                elif (error := done.exception()) is not None:
                     answer.set_exception(error)
                 else:
                     answer.set_result(done.result())

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Processes", "Sync", "Threads"]
 
 _FINEST: Final = 32
+_GRACE: Final = 0.5
+"""Seconds that a call in a worker process has left when its run was broken off."""
 _WORKER: Final = "local"
 """Dask asks each task for the name of its worker; the reports have better ones."""
 
@@ -161,9 +163,16 @@ class Processes(_Local):
         signal = pool.new_stop()
         control = Control(plan.code, halts, signal, seals=True)
         sender = Sender(pool, _WORKER)
+        broken_off = False
         try:
             return _get(plan, control, on_outcome, stop, sender.submit, self.workers, sender.pack)
+        except BaseException as error:
+            # An alarm is set by the run's time limit; what is no Exception is Ctrl-C.
+            broken_off = isinstance(stop, Alarm) or not isinstance(error, Exception)
+            raise
         finally:
             signal.set()
             sender.cancel()
+            if broken_off:
+                sender.end(_GRACE)
             signal.release()

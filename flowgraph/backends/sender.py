@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.backends.pool import ChildDied
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.chain import ChainPart
+from flowgraph.runtime.light import Rest
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.setting import Setting
@@ -96,7 +98,7 @@ class Sender:
 
     def _send(self, call: _Call) -> Future[Any]:
         work, inputs = call.work, list(call.inputs)
-        if isinstance(work, ChainPart):
+        if isinstance(work, (ChainPart, Rest)) and work.head is not None:
             # Only its slice of a whole list goes to the process.
             head = work.head
             inputs[: head.reads] = head.narrowed(inputs[: head.reads])
@@ -109,6 +111,17 @@ class Sender:
         """Take back what has not started."""
         for future in list(self._sent):
             future.cancel()
+
+    def end(self, seconds: float) -> None:
+        """End the processes that are still at a call after some time; others start in their place.
+
+        A task looks between its calls whether its run is over, and ends by
+        itself then: what is left hangs, and would keep the next run waiting.
+        """
+        if left := {future for future in self._sent if not future.done()}:
+            timer = threading.Timer(seconds, lambda: [self._pool.kill(each) for each in left])
+            timer.daemon = True
+            timer.start()
 
 
 def _lost(call: _Call, error: BaseException) -> Outcome:

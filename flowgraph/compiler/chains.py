@@ -78,10 +78,11 @@ def _parts(tasks: Tasks, step: Chain, end: End) -> list[int]:
     made = []
     for place, part in enumerate(parts):
         slots = tasks.queues.share(step.lanes)
-        limits = {"interval": step.lanes.interval, "slots": SLOTS if slots is None else slots}
+        beat = tasks.queues.beat(step.lanes)
+        limits = {"beat": beat, "slots": SLOTS if slots is None else slots}
         made.append(_part(tasks, step, part, others, {**fields, **limits}))
         if (place + 1) % batch == 0:
-            tasks.end_batch(step, step.lanes)
+            tasks.end_batch(step, step.lanes, parts[place + 1 : place + 2])
     return made
 
 

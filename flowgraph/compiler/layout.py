@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler.batches import cuts_for
-from flowgraph.compiler.steps import Chain, reads_items
+from flowgraph.compiler.steps import Chain, Whole, reads_items
 from flowgraph.compiler.wishes import NOTHING, wishes_of
 from flowgraph.declare.steps import (
     Batch,
@@ -71,7 +71,10 @@ def layouts(dag: Dag, shape: Shape) -> dict[str, Layout]:
     wishes = wishes_of(dag)
     made: dict[str, Layout] = {}
     sources: dict[Hashable, Layout] = {}
+    numbered: set[str] = set()
     for step in dag.steps:
+        if isinstance(step, Number) or (isinstance(step, Whole) and isinstance(step.of, Number)):
+            numbered.add(step.name)
         if not isinstance(step, (Collection, Chain)):
             continue
         layout = _derived(step, made, shape)
@@ -83,6 +86,9 @@ def layouts(dag: Dag, shape: Shape) -> dict[str, Layout]:
             if grid not in sources:
                 sources[grid] = Layout(cuts_for(length, wish, shape), length, grid)
             layout = sources[grid]
+            if not numbered.isdisjoint((step.name, *step.needs)):
+                # Items that waited for their numbers keep their positions, which are no places.
+                layout = replace(layout, grid=None)
         made[step.name] = layout
     return made
 

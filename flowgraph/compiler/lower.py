@@ -28,6 +28,7 @@ from flowgraph.runtime import light
 from flowgraph.runtime.arrange import Arrange
 from flowgraph.runtime.call import renumber
 from flowgraph.runtime.calls import Calls, OneCall
+from flowgraph.runtime.pace import FREELY
 from flowgraph.runtime.place import Place
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _lower_series(tasks: Tasks, step: Series) -> None:
         Calls,
         [tasks.of(need) for need in step.needs],
         calls=tasks.drafts.parcel(tuple(calls), *owned_arguments(step.calls)),
-        interval=0.0 if step.lanes is None else step.lanes.interval,
+        beat=FREELY if step.lanes is None else tasks.queues.beat(step.lanes),
         owes=tuple(owes) if len(owes) > 1 else (),
     )
     if step.lanes is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flowgraph.runtime.pace import Beat
+
 if TYPE_CHECKING:
     from flowgraph.compiler.steps import Lanes
 
@@ -44,6 +46,16 @@ class Queues:
             return None
         each, more = divmod(lanes.slots, lanes.count)
         return each + (self._queue(lanes).turn < more)
+
+    def beat(self, lanes: Lanes) -> Beat:
+        """What the next task of a stage keeps to."""
+        first = lanes.interval * self._queue(lanes).turn / max(lanes.count, 1)
+        return Beat(lanes.interval, first, lanes.pause is not None)
+
+    def before_rest(self, lanes: Lanes) -> tuple[int, ...]:
+        """The pause before the batch that is being added, if there is one."""
+        rest = self._queue(lanes).rest
+        return () if rest is None else (rest,)
 
     def add(self, lanes: Lanes, token: int) -> None:
         """Put a task, by the token of its end, behind the others in its lane."""

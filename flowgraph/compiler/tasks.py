@@ -11,6 +11,7 @@ from flowgraph.compiler.steps import Chain, Series, annotations_of, node_of, sta
 from flowgraph.declare.steps import Collection
 from flowgraph.runtime import light, work
 from flowgraph.runtime.chain import ChainPart
+from flowgraph.runtime.heads import Slice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.drafts import Drafts, Read
     from flowgraph.compiler.layout import Layout
+    from flowgraph.compiler.parts import Part
     from flowgraph.compiler.steps import Lanes
     from flowgraph.declare.steps import Step
 
@@ -122,12 +124,24 @@ class Tasks:
             self.queues.add(lanes, self._ended(step, (number,), held=True))
         return number
 
-    def end_batch(self, step: Step, lanes: Lanes) -> None:
-        """Let the pause of a stage pass before what is added from now on."""
+    def end_batch(self, step: Step, lanes: Lanes, following: Sequence[Part] = ()) -> None:
+        """Let the pause of a stage pass before what is added from now on.
+
+        Not if the batch that follows turns out to be empty, where that can be
+        seen without waiting for it.
+        """
         batch = self.queues.take_batch(lanes)
         if lanes.pause is not None and batch:
+            slices = [part for part in following if isinstance(part.head, Slice)]
             rest = self.drafts.add(
-                node_of(step), "pause", light.Rest, (), before=batch, seconds=lanes.pause
+                node_of(step),
+                "pause",
+                light.Rest,
+                slices[0].reads if slices else (),
+                before=(*batch, *self.queues.before_rest(lanes)),
+                seconds=lanes.pause,
+                batch=len(batch),
+                head=slices[0].head if slices else None,
             )
             self.queues.rest(lanes, rest)
 

@@ -32,13 +32,12 @@ def include(outer: Declarations, inner: Declarations, params: Mapping[str, Any])
     needed = _needed(inner.steps, outputs)
     _check(inner, needed, params)
     # All mistakes come out before the first node is added.
-    freezer = Freezer(outer)
-    templates = {name: freezer.template(value) for name, value in params.items()}
+    given = {name: _frozen(outer, value) for name, value in params.items()}
     name = outer.new_name(None, inner.name)
     names = {step: f"{name}/{step}" for step in needed}
     for step in needed:
-        if step in templates:
-            added = _given(inner.steps[step], names[step], templates[step], freezer.needs)
+        if step in given:
+            added = _given(inner.steps[step], names[step], *given[step])
         else:
             added = _renamed(inner.steps[step], names)
         if isinstance(added, Collection):
@@ -83,6 +82,12 @@ def _check(inner: Declarations, needed: Iterable[str], params: Mapping[str, Any]
     ]
     if missing:
         raise GraphError.parameters_left_out(inner.name, missing)
+
+
+def _frozen(outer: Declarations, value: Any) -> tuple[Any, tuple[str, ...]]:
+    """The template of a parameter's value, and the nodes that it needs: no others wait for them."""
+    freezer = Freezer(outer)
+    return freezer.template(value), freezer.needs
 
 
 def _given(step: Step, name: str, template: Any, needs: tuple[str, ...]) -> Step:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flowgraph.runtime.attempt import LATER, Attempts, Site
 from flowgraph.runtime.call import fill
-from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.failure import Failure, Skip, twin
 from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.pace import Pace
+from flowgraph.runtime.pace import FREELY, Beat
 from flowgraph.runtime.report import FAILED
 from flowgraph.runtime.results import Results
+from flowgraph.runtime.scope import Halt
 from flowgraph.runtime.watch import watch_of
 from flowgraph.runtime.work import Work
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.pace import Pace
     from flowgraph.runtime.place import Place
     from flowgraph.runtime.scope import Scope
 
@@ -51,8 +53,8 @@ class Calls(Work):
     light: ClassVar[bool] = False
 
     calls: Parcel[tuple[OneCall, ...]]
-    interval: float = 0.0
-    """Seconds from the start of one attempt to that of the next."""
+    beat: Beat = FREELY
+    """When attempts may start, and whether batches are apart."""
     gives: tuple[int, ...] = ()
     """Which calls' values others read; empty for the last one alone."""
 
@@ -65,9 +67,8 @@ class Calls(Work):
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
-        pace = None
-        if self.interval:
-            pace = Pace.behind(self.interval, inputs[self.reads + self.after :])
+        before = inputs[self.reads + self.after :]
+        pace = self.beat.pace(before)
         calls = self.calls.open()
         skip = self.waits(inputs)
         if skip is not None:
@@ -75,14 +76,37 @@ class Calls(Work):
                 scope.skip(call.node, None)
             values: list[Any] = [skip] * len(calls)
         else:
-            values = _Calling(scope, inputs[: self.reads], pace).values_of(calls)
+            calling = _Calling(scope, inputs[: self.reads], pace)
+            try:
+                values = calling.values_of(calls)
+            except Halt:
+                if not self.gives or (scope.control.line is not None and scope.is_over()):
+                    raise
+                values = calling.so_far()
         if self.gives:
             return Outcome(Results([values[k] for k in self.gives]))
         made = values[-1]
         lacks = isinstance(made, (Failure, Skip))
         outcome = Outcome(None, made, self.stage) if lacks else Outcome(made, stage=self.stage)
-        outcome.paced = None if pace is None else pace.last
+        outcome.paced = self.beat.last(pace, before, busy=skip is None)
         return outcome
+
+    def lost(
+        self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]
+    ) -> Outcome:
+        """The outcome if it could not be done: of a group each call failed, none for another."""
+        if not self.gives:
+            return Work.lost(self, scope, error, worker, inputs)
+        now = scope.now()
+        failures = []
+        for place in self.owes:
+            scope.note(place.node, None, None, 1, 1, FAILED, now, now)
+            failures.append(Failure(place.stage, place.name, None, 1, worker, (twin(error),)))
+        scope.failures.extend(failures)
+        return Outcome(Results([failures[k] for k in self.gives]))
+
+
+_UNREACHED: Final = Skip(None)
 
 
 class _Calling:
@@ -99,7 +123,7 @@ class _Calling:
 
     def values_of(self, calls: Sequence[OneCall]) -> list[Any]:
         """What each call gives, or a Failure or Skip in its place."""
-        self._values += [None] * len(calls)
+        self._values += [_UNREACHED] * len(calls)
         todo = list(enumerate(calls, self._given))
         try:
             while todo or self._late:
@@ -109,6 +133,10 @@ class _Calling:
         finally:
             for _, _, attempts in self._late:  # the run is over
                 attempts.close()
+        return self.so_far()
+
+    def so_far(self) -> list[Any]:
+        """What the calls gave that have been made; a Skip in the place of the others."""
         return self._values[self._given :]
 
     def _begin_all(self, todo: Sequence[tuple[int, OneCall]]) -> list[tuple[int, OneCall]]:

@@ -17,7 +17,7 @@ from flowgraph.runtime.free import Numbers, Pairs
 from flowgraph.runtime.keyed import Combiner, Keying
 from flowgraph.runtime.link import Link
 from flowgraph.runtime.outcome import Outcome, Partition
-from flowgraph.runtime.pace import Pace
+from flowgraph.runtime.pace import FREELY, Beat, Pace
 from flowgraph.runtime.positions import at
 from flowgraph.runtime.report import FAILED
 from flowgraph.runtime.sink import Counting, Folding, Keeping, folder
@@ -72,8 +72,8 @@ class ChainPart(Work):
     in_order: bool = False
     slots: int = SLOTS
     """Attempts at once of a coroutine stage."""
-    interval: float = 0.0
-    """Seconds from the start of one attempt to that of the next."""
+    beat: Beat = FREELY
+    """When attempts may start, and whether batches are apart."""
 
     @property
     def partial(self) -> bool:
@@ -83,22 +83,23 @@ class ChainPart(Work):
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
         links = self.links.open()
+        before = inputs[self.reads + self.after :]
         if (skip := self.blocked(inputs)) is not None:
-            return self._skipped(scope, links, skip, inputs)
+            outcome = self._skipped(scope, links, skip, inputs)
+            outcome.paced = self.beat.last(None, before, busy=False)
+            return outcome
         partition = self.head.partition(inputs[: self.head.reads])
         if not links and self.end == "list":
             return Outcome(partition, stage=self.stage)
         values = [outcome.value for outcome in inputs[self.head.reads : self.reads]]
-        pace = None
-        if self.interval:
-            pace = Pace.behind(self.interval, inputs[self.reads + self.after :])
+        pace = self.beat.pace(before)
         with ExitStack() as stack:
             ready = _Ready(scope, stack, values, self.slots, pace)
             sink = self._sink(ready)
             result = self._through(ready, [ready.link(plan) for plan in links], partition, sink)
         outcome = Outcome(None, result) if isinstance(result, Failure) else Outcome(result)
         outcome.stage = self.stage
-        outcome.paced = None if pace is None else pace.last
+        outcome.paced = self.beat.last(pace, before, busy=bool(partition.values))
         return outcome
 
     def _through(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flowgraph.runtime.attempt import is_late, next_delay, outcome_of, own_frames_off
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.loop import limited, run_on_loop
-from flowgraph.runtime.positions import Kept, Spread, at, cut
+from flowgraph.runtime.positions import Kept, Spread, at, cut, indices
 from flowgraph.runtime.report import OK
 from flowgraph.runtime.scope import here
 
@@ -136,20 +136,20 @@ class Waiting:
         running: set[asyncio.Task[None]] = set()
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        async def one(k: int) -> None:
+        async def one(k: int, index: Index) -> None:
             try:
-                results[k] = await self._item(gates, results[k], at(where, k))
+                results[k] = await self._item(gates, results[k], index)
             except BaseException as error:
                 if not broken.done():
                     broken.set_exception(error)
 
         async def feed() -> None:
-            for k, item in enumerate(results):
-                if type(item) is Failure:
-                    self._skip(self._links, at(where, k))
+            for k, index in enumerate(indices(where, len(results))):
+                if type(results[k]) is Failure:
+                    self._skip(self._links, index)
                     continue
                 await gates[0].acquire()
-                task = asyncio.create_task(one(k))
+                task = asyncio.create_task(one(k, index))
                 running.add(task)
                 task.add_done_callback(running.discard)
             while running:

@@ -52,8 +52,8 @@ def annotate(error: BaseException, note: str) -> None:
 class Skip:
     """Stands for the value of a step that was not run."""
 
-    because: str
-    """The node that failed, or whose condition was false."""
+    because: str | None
+    """The node that failed, or whose condition was false; None if the run ended before."""
     length: int = 1
     """Items the step would have had, as far as is known."""
     failed: bool = True

@@ -170,7 +170,8 @@ class First(_Around):
         part = self.head.partition(inputs)
         start = self.start
         if start is None:
-            start = part.where.start if isinstance(part.where, range) else 0
+            assert isinstance(part.where, range)
+            start = part.where.start
         return first_items(part, self.count - start)
 
 
@@ -201,7 +202,8 @@ class Lists(_Around):
     def partition(self, inputs: Sequence[Outcome]) -> Partition:
         part = self.head.partition(inputs)
         values = in_lists(part.successes(), self.size)
-        start = part.where.start // self.size if isinstance(part.where, range) else 0
+        assert isinstance(part.where, range)
+        start = part.where.start // self.size
         return Partition(values, range(start, start + len(values)))
 
     def length(self, inputs: Sequence[Outcome]) -> int:

@@ -7,8 +7,8 @@ the tables that are put together.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.runtime.attempt import Site, attempt
@@ -72,19 +72,20 @@ class Combiner:
 
     def table(self, values: Sequence[Any]) -> Table | Failure:
         """The table of some items."""
-        plan = self._plan
-        keys = self._attempt(plan.key, lambda: _hashable(list(map(self._key, values))))
+        plan, key = self._plan, self._key
+        # Not by map: it would take a StopIteration of theirs for its own end.
+        keys = self._attempt(plan.key, lambda: _hashable([key(value) for value in values]))
         if isinstance(keys, Failure):
             return keys
         combined: Any = values
         if plan.value is not None and self._value is not None:
-            value = self._value
-            combined = self._attempt(plan.value, lambda: list(map(value, values)))
+            made = self._value
+            combined = self._attempt(plan.value, lambda: [made(value) for value in values])
             if isinstance(combined, Failure):
                 return combined
         if plan.op is None:
             return self._attempt(plan.key, lambda: _grouped(keys, combined))
-        return self._combine({}, zip, keys, combined)
+        return self._combine({}, _pairs, keys, combined)
 
     def joined(self, tables: Sequence[Table]) -> Table | Failure:
         """One table of several, in their order; the first one is changed."""
@@ -158,8 +159,12 @@ class Keying(Sink):
 
 def _hashable(keys: list[Any]) -> list[Any]:
     """The keys; one that a dict cannot take is the failure of the stage that gave it."""
-    deque(map(hash, keys), maxlen=0)
+    for key in keys:
+        hash(key)
     return keys
+
+
+_pairs = partial(zip, strict=True)
 
 
 def _grouped(keys: Iterable[Any], values: Iterable[Any]) -> Table:

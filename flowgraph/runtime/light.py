@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.heads import Head
     from flowgraph.runtime.outcome import Partition
     from flowgraph.runtime.scope import Scope
 
@@ -114,13 +115,30 @@ class Token(Work):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest(Work):
-    """Lets some time pass between one batch and the next."""
+    """Lets some time pass between one batch and the next, if both have anything to do."""
 
     light: ClassVar[bool] = False
 
     seconds: float
+    batch: int
+    """Tasks of the batch; the pause in front of them comes behind them."""
+    head: Head | None = None
+    """Makes the first partition of the next batch, if that is known before the pause."""
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
-        scope.sleep(self.seconds)
-        return Outcome(None)
+        before = inputs[self.reads + self.after :]
+        paced = [outcome.paced for outcome in before]
+        done = max((start for start in paced[: self.batch] if start is not None), default=None)
+        rested = max((start for start in paced[self.batch :] if start is not None), default=None)
+        if done is not None and done != rested and not self._is_last(inputs[: self.reads]):
+            scope.sleep(self.seconds)
+        outcome = Outcome(None)
+        outcome.paced = done
+        return outcome
+
+    def _is_last(self, given: Sequence[Outcome]) -> bool:
+        """True if the next batch is empty."""
+        if self.head is None or any(outcome.missing is not None for outcome in given):
+            return False
+        return not self.head.partition(given).values

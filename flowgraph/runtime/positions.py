@@ -24,7 +24,7 @@ from itertools import compress, islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "Cut",
@@ -36,6 +36,7 @@ __all__ = [
     "Where",
     "at",
     "cut",
+    "indices",
     "join",
     "only",
     "prefix",
@@ -115,6 +116,24 @@ def at(where: Where, k: int) -> Index:
         case Joined(parts, ends):
             part = bisect_right(ends, k)
             return at(parts[part], k - (ends[part - 1] if part else 0))
+
+
+def indices(where: Where, count: int) -> Iterator[Index]:
+    """Positions of the first ``count`` items of a block, in one walk.
+
+    Examples
+    --------
+    >>> list(indices(Kept(range(10, 14), [False, True, False, True]), 2))
+    [11, 13]
+    """
+    match where:
+        case range():
+            return iter(where[:count])
+        case Kept(parent, mask):
+            return islice(compress(indices(parent, len(mask)), mask), count)
+        case Cut(parent, start):
+            return islice(indices(parent, start + count), start, None)
+    return (at(where, k) for k in range(count))
 
 
 def prefix(index: Index) -> tuple[int, ...]:
