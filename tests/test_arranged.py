@@ -214,3 +214,26 @@ def test_the_index_of_an_error_is_kept_or_counted_anew(backend):
         "filter, batch": [1, 4],
         "filter, take": [2],
     }
+
+
+def test_numbers_behind_a_filter_are_places_for_all_that_follows(backend):
+    g = Graph("numbered")
+    pairs = g.items(range(40)).filter(lambda k: k % 2 == 0).enumerate()
+    want = list(enumerate(range(0, 40, 2)))
+    run = backend.run(g, pairs.take(3), pairs.enumerate(), pairs.batch(8), pairs.zip(pairs))
+    first, again, lists, beside = run.value
+    assert first == want[:3]
+    assert again == list(enumerate(want))
+    assert lists == [want[:8], want[8:16], want[16:]]
+    assert beside == list(zip(want, want, strict=True))
+
+
+def test_numbers_behind_a_filter_leave_items_their_index(backend):
+    def fails(pair):
+        if pair[1] == 8:
+            raise ValueError(pair)
+
+    g = Graph("numbered")
+    pairs = g.items(range(40)).filter(lambda k: k % 2 == 0).enumerate()
+    (error,) = backend.run(g, pairs.map(fails), on_error="collect").errors
+    assert error.index == 8

@@ -206,3 +206,22 @@ def test_a_key_that_is_none_fails_its_operation_and_blames_the_stage_of_the_key(
         stats = run.stats
         assert stats.failed == 1
         assert stats.total == stats.completed + stats.failed + stats.skipped + stats.cancelled
+
+
+@pytest.mark.parametrize("role", ["key", "value", "group"])
+def test_a_stop_iteration_of_a_stage_is_a_failure_and_loses_no_items(backend, role):
+    def stops(k):
+        if k == 5:
+            raise StopIteration
+        return k % 2
+
+    g = Graph("stops")
+    items = g.items(range(400))
+    keyed = {
+        "key": lambda: items.reduce_by(stops, operator.add),
+        "value": lambda: items.reduce_by(abs, operator.add, stops),
+        "group": lambda: items.group_by(stops),
+    }[role]()
+    (error,) = backend.run(g, keyed, on_error="collect").errors
+    assert error.stage == "stops"
+    assert isinstance(error.__cause__, StopIteration)

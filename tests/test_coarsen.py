@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
 import pytest
 
-from flowgraph import Graph, Retry, StageError, stage
+from flowgraph import Graph, Retry, SkippedError, StageError, stage
 from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.coarsen import coarsen
 from flowgraph.compiler.freeze import freeze
@@ -121,3 +122,50 @@ def test_workers_stay_busy_whatever_calls_cost():
     run = g.run(g.task(add, *nodes), scheduler="threads", workers=2)
     assert run.stats.wall < 5 * 70 * 0.02 / 2
     assert run.stats.efficiency > 0.5
+
+
+def test_what_a_group_finished_is_there_when_a_call_of_it_ends_the_run(backend):
+    def fails(k):
+        if k == 60:
+            raise ValueError(k)
+        return k
+
+    g = Graph("halted")
+    nodes = [g.task(fails, k, name=f"n{k}") for k in range(200)]
+    with pytest.raises(StageError) as caught:
+        backend.run(g, *nodes)
+    run = caught.value.run
+    finished = 0
+    for k, node in enumerate(nodes):
+        if k == 60:
+            with pytest.raises(StageError):
+                run[node]
+            continue
+        try:
+            assert run[node] == k
+            finished += 1
+        except SkippedError:
+            pass
+    # A cluster's other tasks may end when nobody asks for their values any more.
+    assert 1 <= finished <= run.stats.completed
+    if backend.name in ("sync", "threads"):
+        assert finished == run.stats.completed
+
+
+def test_each_call_of_a_task_whose_process_dies_fails_by_itself():
+    def dies(k):
+        if k == 10:
+            os._exit(1)
+        return k
+
+    g = Graph("dies")
+    nodes = [g.task(dies, k, name=f"n{k}") for k in range(100)]
+    run = g.run(*nodes, scheduler="processes", workers=2, on_error="collect")
+    failed = []
+    for node in nodes:
+        try:
+            run[node]
+        except StageError as error:
+            failed.append(error)
+    assert 1 <= len(failed) == len(run.errors) == run.stats.failed < 100
+    assert run.stats.skipped == 0

@@ -214,3 +214,15 @@ def test_a_mistake_is_told_before_a_node_is_added(include, message):
         include(g)
     assert re.sub("0x[0-9a-f]+", "0x…", str(caught.value)) == message
     assert len(g) == 0
+
+
+def test_a_parameter_waits_for_no_node_of_another(backend):
+    def fails():
+        raise ValueError
+
+    inner = Graph("inner")
+    left = inner.task(abs, inner.param("a"), name="left")
+    inner.output(left, inner.task(abs, inner.param("b"), name="right"))
+    g = Graph("outer")
+    g.include(inner, a=g.task(abs, -1, name="fine"), b=g.task(fails))
+    assert backend.run(g, g["inner/left"], on_error="collect").value == 1

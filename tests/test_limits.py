@@ -10,6 +10,7 @@ from journal import Journal, in_any_second
 
 from conftest import Backend
 from flowgraph import Graph, Retry, stage
+from flowgraph.runtime.light import Rest
 from flowgraph.runtime.report import rows
 
 
@@ -88,6 +89,24 @@ def test_coroutines_that_a_busy_loop_held_up_do_not_start_all_at_once(backend, j
     g = Graph("rate")
     backend.run(g, g.items(range(30)).map(blocks))
     hold_the_rate(journal, 30, backend)
+
+
+def test_a_rate_holds_from_the_first_start(wide, journal):
+    g = Graph("rate")
+    items = g.items(range(8)).map(stage(lambda k: journal.note("starts", k), rate=8))
+    wide.run(g, items)
+    times = journal.times("starts")
+    assert times[-1] - times[0] > 7 / 8 - 0.2
+    assert in_any_second([time for time in times if time < times[0] + 0.3]) <= 4
+
+
+def test_a_rate_holds_over_partitions_that_are_empty(backend, journal):
+    g = Graph("rate")
+    some = g.items(range(24)).filter(lambda k: k % 4 == 0)
+    backend.run(g, some.map(stage(lambda k: journal.note("starts", k), rate=10)))
+    times = journal.times("starts")
+    assert len(times) == 6
+    assert times[-1] - times[0] > 5 / 10 - 0.1
 
 
 # max_concurrency
@@ -208,6 +227,33 @@ def test_there_is_no_attempt_past_the_deadline(backend, journal):
         times = journal.times(k)
         assert len(times) == error.attempts >= 2
         assert times[-1] - times[0] < 0.2
+
+
+@pytest.mark.parametrize(("count", "pauses"), [(0, 0), (2, 0), (6, 1)])
+def test_there_are_no_pauses_where_there_is_nothing_between(backend, monkeypatch, count, pauses):
+    slept = []
+    monkeypatch.setattr(Rest, "run", rest_noted(slept))
+    g = Graph("unknown")
+    items = g.items(g.task(range, count)).map(stage(abs, batch_size=3, pause=0.01))
+    assert backend.run(g, items).value == list(range(count))
+    if backend.name in ("sync", "threads"):  # elsewhere it is another process that rests
+        assert slept == [0.01] * pauses
+
+
+class Noted:
+    """Where a pause is noted instead of waited for."""
+
+    def __init__(self, slept):
+        self.sleep = slept.append
+
+
+def rest_noted(slept):
+    original = Rest.run
+
+    def run(self, scope, inputs):
+        return original(self, Noted(slept), inputs)
+
+    return run
 
 
 def test_an_item_that_is_late_since_others_took_long_has_no_further_attempt(backend, journal):

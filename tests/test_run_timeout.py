@@ -79,6 +79,16 @@ def test_the_next_run_has_its_workers(parallel, journal):
     assert not journal.has("end")
 
 
+def test_the_next_run_has_its_workers_when_all_of_them_hang(parallel, journal):
+    for _ in range(2):
+        g = Graph("first")
+        out_of_time(parallel, g, g.items(range(6)).map(hangs, journal), timeout=0.5)
+        g = Graph("next")
+        items = g.items(range(20)).map(abs)
+        assert parallel.run(g, items, timeout=PATIENCE / 2).value == list(range(20))
+    assert not journal.has("end")
+
+
 def hangs_in_pairs(left, right):
     right.wait("end")
 
