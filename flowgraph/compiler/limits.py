@@ -9,6 +9,7 @@ at a part of it.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler.steps import Chain, Lanes, Series, members, stages_of
@@ -57,14 +58,22 @@ def limits(dag: Dag, workers: int) -> Dag:
     def laned(step: Step) -> Step:
         if not isinstance(step, (Chain, Series)):
             return step
-        for stage in callees(step):
-            if is_limited(stage):
-                if id(stage) not in lanes:
-                    lanes[id(stage)] = _lanes(step.name, stage, workers)
-                return replace(step, lanes=lanes[id(stage)])
-        return step
+        limited = [stage for stage in callees(step) if is_limited(stage)]
+        if not limited:
+            return step
+        stage = min(limited, key=_most)  # the strictest holds for all of the step's
+        if id(stage) not in lanes:
+            lanes[id(stage)] = _lanes(step.name, stage, workers)
+        return replace(step, lanes=lanes[id(stage)])
 
     return dag.with_steps(map(laned, dag.steps))
+
+
+def _most(stage: Stage[..., object]) -> float:
+    """How many attempts of a stage may run at once."""
+    if stage.sequential:
+        return 1
+    return inf if stage.max_concurrency is None else stage.max_concurrency
 
 
 def _lanes(name: str, stage: Stage[..., object], workers: int) -> Lanes:
