@@ -1,0 +1,196 @@
+"""W8: how short tasks may be before the machine is busy with anything but their work.
+
+METG(50 %), the minimum effective task granularity of Slaughter et al., "Task Bench" (SC20): the
+length of task at which half of the machine does useful work.  Useful is what a plain loop over the
+same calls takes, measured in the same moment.  In threads of a Python with a GIL the machine is one
+core, as pure Python runs on one at a time; elsewhere it is as many as there are workers.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from dask.task_spec import List, Task, TaskRef
+
+from benchmarks.contest import Scale, WrongResult
+from benchmarks.machine import WORKERS, Getter, Machine
+from benchmarks.spin import spin, turns_for
+from flowgraph import Graph, Retry, stage
+
+WIDTH = 4
+PATTERNS = ("stencil", "no dependencies")
+NAMES = ("flowgraph", "Dask, task each")
+MOST = 8000
+"""Tasks of a run, where that takes less."""
+FEWEST = 5
+"""Steps of a run, each of four tasks."""
+SPREAD = 5
+"""The first guess may be wrong by this factor, in both directions."""
+
+
+def cell(turns, *parents):
+    return (spin(turns) + sum(parents)) % 65_521
+
+
+def total_of(values):
+    return sum(values)
+
+
+CELL = stage(cell, retry=Retry(3))
+TOTAL = stage(total_of, retry=Retry(3))
+
+
+def reads(pattern: str, steps: int) -> list[tuple[int, ...]]:
+    """For each task those it reads: in a stencil its column's and its neighbours' of before."""
+    if pattern != "stencil":
+        return [()] * (WIDTH * steps)
+    first: list[tuple[int, ...]] = [()] * WIDTH
+    near = [range(max(0, x - 1), min(WIDTH, x + 2)) for x in range(WIDTH)]
+    return first + [
+        tuple(WIDTH * (step - 1) + x for x in near[column])
+        for step in range(1, steps)
+        for column in range(WIDTH)
+    ]
+
+
+def plain(tasks, turns):
+    values = []
+    for parents in tasks:
+        values.append(cell(turns, *[values[p] for p in parents]))  # noqa: PERF401  reads itself
+    return sum(values[-WIDTH:] if tasks[-1] else values)
+
+
+def flow(tasks, turns, options):
+    g = Graph("metg")
+    nodes = []
+    for parents in tasks:
+        nodes.append(g.task(CELL, turns, *[nodes[p] for p in parents]))  # noqa: PERF401
+    return g.run(g.task(TOTAL, nodes[-WIDTH:] if tasks[-1] else nodes), **options).value
+
+
+def raw(tasks, turns, get: Getter):
+    graph = {
+        ("cell", k): Task(("cell", k), cell, turns, *[TaskRef(("cell", p)) for p in parents])
+        for k, parents in enumerate(tasks)
+    }
+    last = range(len(tasks))[-WIDTH:] if tasks[-1] else range(len(tasks))
+    graph["sum"] = Task("sum", total_of, List(*[TaskRef(("cell", k)) for k in last]))
+    return get(graph, "sum")
+
+
+@dataclass
+class Probe:
+    """The search for one METG: it lies between two lengths."""
+
+    pattern: str
+    name: str
+    where: str
+    run: Callable[[list[tuple[int, ...]], int], int]
+    settle: Callable[[], object]
+    enough: float
+    """Seconds of a run from which its fixed cost counts for little: no more tasks are needed."""
+    steps: int = FEWEST
+    low: float = 0.0
+    high: float = 0.0
+    """Turns of a spin."""
+    seen: list[float] = field(default_factory=list)
+    """Efficiencies at the length that is being tried."""
+    reached: bool = False
+    """Has half of the machine been kept busy yet?"""
+
+    @property
+    def cores(self) -> int:
+        """Those that pure Python can use there."""
+        gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+        return 1 if self.where == "threads" and gil else WORKERS
+
+    @property
+    def middle(self) -> int:
+        """The length to try: as many times the one end as the other is of it."""
+        return max(1, round((self.low * self.high) ** 0.5))
+
+    def measure(self, turns: int, steps: int) -> tuple[float, float]:
+        """Seconds of a plain loop, and of the run."""
+        tasks = reads(self.pattern, steps)
+        gc.collect()
+        self.settle()
+        times = [time.perf_counter()]
+        expected = plain(tasks, turns)
+        times.append(time.perf_counter())
+        result = self.run(tasks, turns)
+        times.append(time.perf_counter())
+        if result != expected:
+            raise WrongResult(f"{self.name} on {self.where}, {self.pattern}: wrong result")
+        return times[1] - times[0], times[2] - times[1]
+
+    def begin(self) -> None:
+        """Choose the ends, as an empty task's cost is near the METG, and the number of tasks."""
+        self.measure(1, self.steps)
+        while (took := self.measure(1, self.steps)[1]) < self.enough and self.steps * WIDTH < MOST:
+            self.steps = min(MOST // WIDTH, 2 * self.steps)
+        guess = turns_for(took / (self.steps * WIDTH) * self.cores)
+        self.low, self.high = max(1.0, guess / SPREAD), guess * SPREAD
+
+    def look(self) -> None:
+        """Measure once more at the length that is being tried; long ones need fewer tasks."""
+        fit = round(self.enough * turns_for(1) / self.middle / WIDTH)
+        useful, took = self.measure(self.middle, max(FEWEST, min(self.steps, fit)))
+        self.seen.append(useful / (took * self.cores))
+
+    def halve(self) -> None:
+        """Keep the half in which it must be."""
+        if statistics.median(self.seen) < 0.5:
+            self.low = self.middle
+        else:
+            self.high, self.reached = self.middle, True
+        self.seen = []
+
+    def seconds(self) -> float:
+        """How long a call at the length that was found takes; infinite if there was none."""
+        if not self.reached:
+            return math.inf
+        calls = [()] * max(100, 20_000 // self.middle)
+        begun = time.perf_counter()
+        plain(calls, self.middle)
+        return (time.perf_counter() - begun) / len(calls)
+
+
+def _called(call, given, tasks, turns):
+    return call(tasks, turns, given)
+
+
+def probes(machine: Machine, enough: float) -> list[Probe]:
+    """Flowgraph and raw Dask, for each pattern and place."""
+    found = []
+    for pattern in PATTERNS:
+        chunk = WIDTH // WORKERS if pattern == "stencil" else 16
+        for place in machine.places:
+            options, get = machine.flowgraph(place), machine.dask(place, chunk)
+            for name, call, given in ((NAMES[0], flow, options), (NAMES[1], raw, get)):
+                run = partial(_called, call, given)
+                found.append(Probe(pattern, name, place, run, machine.settle, enough))
+    return found
+
+
+def measure(machine: Machine, scale: Scale) -> dict[tuple[str, str, str], float]:
+    """Microseconds of METG(50 %) by pattern, name and place; all probes search side by side."""
+    found = probes(machine, scale.of(150, 25) / 1000)
+    gc.collect()
+    gc.freeze()
+    for probe in found:
+        probe.begin()
+    for _ in range(scale.of(4, 3)):
+        for _ in range(scale.of(3, 1)):
+            for probe in found:
+                probe.look()
+        for probe in found:
+            probe.halve()
+    gc.unfreeze()
+    return {(p.pattern, p.name, p.where): p.seconds() * 1e6 for p in found}
