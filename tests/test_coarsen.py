@@ -9,6 +9,7 @@ import time
 import pytest
 
 from flowgraph import Graph, Retry, SkippedError, StageError, stage
+from flowgraph.backends.pool import Pool
 from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.coarsen import coarsen
 from flowgraph.compiler.freeze import freeze
@@ -169,3 +170,21 @@ def test_each_call_of_a_task_whose_process_dies_fails_by_itself():
             failed.append(error)
     assert 1 <= len(failed) == len(run.errors) == run.stats.failed < 100
     assert run.stats.skipped == 0
+
+
+def test_of_a_large_group_only_what_is_read_is_sent(monkeypatch):
+    sent = []
+    send = Pool.send
+
+    def noted(self, payload, buffers=(), **options):
+        sent.append(sum(memoryview(part).nbytes for part in (payload, *buffers)))
+        return send(self, payload, buffers, **options)
+
+    monkeypatch.setattr(Pool, "send", noted)
+    g = Graph("large")
+    made = [g.task(bytes, 50_000) for _ in range(200)]
+    length = stage(len, timeout=60)  # a time limit keeps the readers out of groups
+    readers = [g.task(length, each) for each in made]
+    run = g.run(*readers, scheduler="processes", workers=2)
+    assert run.value == (50_000,) * 200
+    assert max(sent) < 100_000

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.backends.pool import ChildDied
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.chain import ChainPart
 from flowgraph.runtime.light import Rest
 from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.results import pick
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.setting import Setting
 from flowgraph.runtime.wire import dumps as wire_dumps
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
 
 __all__ = ["Sender"]
+
+_LARGE: Final = 1 << 16
+"""Bytes of a group's values from which on it is worth a copy to send only those that are read."""
 
 
 class _Call:
@@ -102,6 +108,8 @@ class Sender:
             # Only its slice of a whole list goes to the process.
             head = work.head
             inputs[: head.reads] = head.narrowed(inputs[: head.reads])
+        elif work.picks:
+            work, inputs = _with_its_own(work, inputs)
         for outcome in inputs:
             outcome.leave()  # once, however many tasks it is sent to
         payload, buffers = wire_dumps((perform, (call.control, work, *inputs)))
@@ -122,6 +130,19 @@ class Sender:
             timer = threading.Timer(seconds, lambda: [self._pool.kill(each) for each in left])
             timer.daemon = True
             timer.start()
+
+
+def _with_its_own(work: Work, inputs: list[Outcome]) -> tuple[Work, list[Outcome]]:
+    """A task, and its inputs without the large values of a group that it does not read."""
+    picks = list(work.picks)
+    reads = Counter(map(id, inputs))
+    for k, place in enumerate(picks):
+        given = inputs[k]
+        if place is None or given.weight <= _LARGE or given.missing is not None:
+            continue
+        if 2 * reads[id(given)] < len(given.value.values):
+            inputs[k], picks[k] = pick(given, place), None
+    return replace(work, picks=tuple(picks)), inputs
 
 
 def _lost(call: _Call, error: BaseException) -> Outcome:

@@ -108,12 +108,14 @@ class Outcome:
     unnoted : tuple of Failure
         What could not be packed when the value left, after its task had
         reported: whoever reads the outcome reports it instead.
+    weight : int
+        Bytes of the value as it came from another process; 0 if it did not.
     paced : float or None
         When the last attempt started, if its starts are limited; seconds since
         the epoch.
     """
 
-    __slots__ = ("_state", "bundle", "maker", "missing", "paced", "stage", "unnoted")
+    __slots__ = ("_state", "bundle", "maker", "missing", "paced", "stage", "unnoted", "weight")
 
     def __init__(self, value: Any, missing: Failure | Skip | None = None, stage: str = "") -> None:
         # The value and what it is packed to; one of them may be lacking.  Always
@@ -125,6 +127,7 @@ class Outcome:
         self.bundle: Bundle | None = None
         self.unnoted: tuple[Failure, ...] = ()
         self.paced: float | None = None
+        self.weight = 0
 
     @property
     def value(self) -> Any:
@@ -239,6 +242,7 @@ def _arrived(
     outcome = Outcome(None, missing, stage)
     if packed is not None:
         outcome._state = CLOSED, packed
+        outcome.weight = len(packed[0]) + sum([memoryview(each).nbytes for each in packed[1]])
     outcome.maker, outcome.bundle = maker, bundle
     outcome.unnoted, outcome.paced = unnoted, paced
     return outcome
