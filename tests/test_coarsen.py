@@ -184,7 +184,7 @@ def test_of_a_large_group_only_what_is_read_is_sent(monkeypatch):
     g = Graph("large")
     made = [g.task(bytes, 50_000) for _ in range(200)]
     length = stage(len, timeout=60)  # a time limit keeps the readers out of groups
-    readers = [g.task(length, each) for each in made]
+    readers = [g.task(length, each) for each in (*made, *made)]
     run = g.run(*readers, scheduler="processes", workers=2)
-    assert run.value == (50_000,) * 200
+    assert run.value == (50_000,) * 400
     assert max(sent) < 100_000

@@ -114,7 +114,11 @@ class Run:
 
     def _read(self, target: Target, found: Mapping[Key, Outcome]) -> Any:
         if any(key not in found for key in target.keys):
+            # The run ended before it came: it may have been told of, all the same.
             failures = self._account.failures
+            for failure in failures:
+                if failure.node == target.node:
+                    raise failure.to_error()
             raise SkippedError(target.node, failures[0].node if failures else None)
         outcomes = [target.of(found[key]) for key in target.keys]
         for outcome in outcomes:
