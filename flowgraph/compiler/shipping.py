@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from collections import ChainMap
 from dataclasses import dataclass
+from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
@@ -66,10 +67,18 @@ def _reduced(stage: Stage[..., Any]) -> str | tuple[Any, ...]:
     return stage.__reduce__()
 
 
+def _reduced_code(code: CodeType) -> tuple[Any, ...]:
+    """How a function's code is pickled: with its file, which cloudpickle 3.1.3 leaves out."""
+    make, args = cloudpickle.Pickler.dispatch_table[CodeType](code)
+    return pickling.code_of, (code.co_filename, make, args)
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
     """Takes stages that functions call by value too, as cloudpickle does functions."""
 
-    dispatch_table: ClassVar = ChainMap({Stage: _reduced}, cloudpickle.Pickler.dispatch_table)
+    dispatch_table: ClassVar = ChainMap(
+        {Stage: _reduced, CodeType: _reduced_code}, cloudpickle.Pickler.dispatch_table
+    )
 
 
 def _pickled(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
-__all__ = ["CLOSED", "Closed", "Dump", "dumps", "plain_first", "use", "use_on_worker"]
+__all__ = ["CLOSED", "Closed", "Dump", "code_of", "dumps", "plain_first", "use", "use_on_worker"]
 
 
 class Closed(enum.Enum):
@@ -47,6 +48,11 @@ def use_on_worker(dump: Dump) -> None:
     """Set what pickles in a worker's process, unless a driver lives there too."""
     if _dump is _plain:
         use(dump)
+
+
+def code_of(file: str, make: Callable[..., CodeType], args: tuple[Any, ...]) -> CodeType:
+    """A function's code as it was where it came from: tracebacks show lines of that file."""
+    return make(*args).replace(co_filename=file)
 
 
 def plain_first(fallback: Dump) -> Dump:
