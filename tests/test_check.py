@@ -133,7 +133,8 @@ def test_the_largest_things_that_travel_are_told_with_their_owners(check):
         ("none", [], "pipeline.py has no 'none'; its graphs are "),
     ],
 )
-def test_wrong_use_is_one_line_and_exit_2(check, name, args, message):
+def test_wrong_use_is_one_line_and_exit_2(check, monkeypatch, name, args, message):
+    monkeypatch.setattr("flowgraph.backends.connect._PATIENCE", 0.5)
     code, out, err = check(name, *args)
     assert (code, out) == (2, "")
     assert message in err

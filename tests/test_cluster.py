@@ -53,6 +53,7 @@ def test_an_item_that_kills_its_worker_is_a_failure_and_the_rest_is_there(own_cl
 @pytest.mark.parametrize("workers", [None, 2])
 def test_a_scheduler_without_workers_is_given_up(workers, monkeypatch):
     """Also when the number of workers is given: it would wait for ever."""
+    monkeypatch.setattr("flowgraph.backends.cluster._PATIENCE", 0.5)
     monkeypatch.setattr(pulse, "_GIVE_UP", 1.0)
     g = Graph("idle")
     g.task(abs, 1)
@@ -265,3 +266,39 @@ def test_a_task_that_dask_wants_after_all_is_made_anew(monkeypatch):
         g = Graph("again")
         assert g.run(g.items(range(3)).map(abs), scheduler=client).value == [0, 1, 2]
     assert asked[0] in asked[2:]
+
+
+BEATS = '''
+    import asyncio
+
+    import distributed
+
+    from flowgraph import Graph
+
+
+    def beats(k):
+        """From now on its worker's heart beats as fast as it can."""
+        worker = distributed.get_worker()
+
+        async def beat():
+            while worker.status.name != "closed":
+                await worker.heartbeat()
+                await asyncio.sleep(0)
+
+        for _ in range(20):
+            worker.loop.add_callback(beat)
+        return k
+
+
+    if __name__ == "__main__":
+        g = Graph("beats")
+        run = g.run(g.items(range(20)).map(beats), scheduler="distributed", workers=2)
+        print(sum(run.value))
+'''
+
+
+def test_the_workers_of_a_run_leave_without_a_word(shell, write):
+    """Though a heartbeat of theirs breaks off in the middle."""
+    write(BEATS, "beats.py")
+    done = shell("beats.py")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "190\n", "")

@@ -97,6 +97,13 @@ def lose_workers(processes, began):
     processes.kill_workers()
 
 
+def help_when(told, processes):
+    until = time.monotonic() + 30
+    while not told and time.monotonic() < until:
+        time.sleep(0.02)
+    processes.add_worker()
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["for ever", "for a while"])
 def test_a_cluster_that_loses_all_workers(tmp_path, monkeypatch, again):
     monkeypatch.setattr(pulse, "_WARN", 0.5)
@@ -106,7 +113,7 @@ def test_a_cluster_that_loses_all_workers(tmp_path, monkeypatch, again):
         thread = threading.Thread(target=lose_workers, args=(processes, began))
         thread.start()
         g = Graph("lonely")
-        items = g.items(range(40)).map(slow)
+        items = g.items(range(12)).map(slow)
 
         def progress(_):
             began.set()
@@ -114,10 +121,11 @@ def test_a_cluster_that_loses_all_workers(tmp_path, monkeypatch, again):
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             if again:
-                timer = threading.Timer(6, processes.add_worker)
-                timer.start()
+                helper = threading.Thread(target=help_when, args=(told, processes))
+                helper.start()
                 run = g.run(items, scheduler=processes.address, progress=progress)
-                assert run.value == list(range(40))
+                assert run.value == list(range(12))
+                helper.join()
             else:
                 with pytest.raises(SchedulerError, match="has had no workers for"):
                     g.run(items, scheduler=processes.address, progress=progress)

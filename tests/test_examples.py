@@ -370,9 +370,17 @@ GIVES = {
 }
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "distributed"])
-@pytest.mark.parametrize("name", PRINTS)
-def test_runs_as_a_program(name, scheduler, tmp_path):
+WITH_A_CLUSTER_OF_ITS_OWN = ("images", "dashboard")
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "name"),
+    [
+        *(("threads", name) for name in PRINTS),
+        *(("distributed", name) for name in WITH_A_CLUSTER_OF_ITS_OWN),
+    ],
+)
+def test_runs_as_a_program(scheduler, name, tmp_path):
     for module in NEEDS.get(name, ()):
         pytest.importorskip(module)
     done = command("--scheduler", scheduler, cwd=tmp_path, program=[EXAMPLES / f"{name}.py"])

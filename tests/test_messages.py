@@ -356,7 +356,8 @@ def test_a_scheduler_that_does_not_exist(g, scheduler):
         g.run(scheduler=scheduler)
 
 
-def test_a_scheduler_that_does_not_answer(g):
+def test_a_scheduler_that_does_not_answer(g, monkeypatch):
+    monkeypatch.setattr("flowgraph.backends.connect._PATIENCE", 0.5)
     g.task(double, 1)
     with socket.socket() as taken:  # bound, but nobody listens
         taken.bind(("127.0.0.1", 0))

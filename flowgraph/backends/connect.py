@@ -56,13 +56,16 @@ def local_cluster(workers: int) -> Cluster:
     """A cluster of processes with one thread each, for one run."""
     from distributed import Client, LocalCluster  # takes a third of a second
 
+    from flowgraph.backends.farewell import Farewell, close
+
     with ExitStack() as stack:
         cluster = LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0"
         )
-        stack.callback(cluster.close)
+        stack.callback(close, cluster)
         client = Client(cluster, set_as_default=False)
         stack.callback(client.close)
+        client.register_plugin(Farewell())
         return Cluster(client, workers, stack)
 
 
