@@ -142,9 +142,13 @@ def block_sizes(clock, items, seconds):
     return sizes
 
 
-def test_cheap_items_go_in_blocks_of_twice_the_size_up_to_a_limit(clock, monkeypatch):
-    monkeypatch.setattr(flow_module, "_LARGEST", 16)
-    assert block_sizes(clock, 60, lambda k: 0) == [1, 2, 4, 8, 16, 16, 13]
+def test_cheap_items_go_in_longer_and_longer_blocks_up_to_a_limit(clock, monkeypatch):
+    monkeypatch.setattr(flow_module, "_LARGEST", 64)
+    assert block_sizes(clock, 200, lambda k: 0) == [1, 2, 4, 8, 32, 64, 64, 25]
+
+
+def test_blocks_are_only_doubled_where_they_near_the_limit(clock):
+    assert block_sizes(clock, 60, lambda k: 20e-6) == [1, 2, 4, 8, 16, 29]
 
 
 def test_slow_items_go_one_by_one(clock):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 from contextlib import ExitStack
 
@@ -55,10 +56,12 @@ def stage(function, retry=None, *, timeout=None, is_coroutine=False):
 class Keyed:
     """A keyed operation of these functions, with the task's notebook."""
 
-    def __init__(self, key=first, op=halved, value=second, *, retry=None, **options):
+    def __init__(  # noqa: PLR0913  each of a stage's sides
+        self, key=first, op=halved, value=second, *, retry=None, timeout=None, **options
+    ):
         self.clock = Clock()
         coroutine = op in (awaited, halved_later)
-        op_stage = stage(op or halved, retry, is_coroutine=coroutine)
+        op_stage = stage(op or halved, retry, timeout=timeout, is_coroutine=coroutine)
         stages = [stage(key, retry), op_stage, stage(value or second, retry)]
         self.control = new_control(*stages, **options)
         self.scope = Scope(self.control, 1, self.clock)
@@ -121,7 +124,7 @@ def in_a_tree(data, keyed, tables):
 # The law
 
 
-@given(ITEMS, st.data(), st.sampled_from([halved, halved_later, None]))
+@given(ITEMS, st.data(), st.sampled_from([halved, operator.add, halved_later, None]))
 def test_tables_merged_in_any_grouping_are_one_pass_over_a_dict(items, data, op):
     keyed = Keyed(op=op)
     tables = [keyed.taken(*grouped(data, part)) for part in grouped(data, items)]
@@ -133,7 +136,7 @@ def test_tables_merged_in_any_grouping_are_one_pass_over_a_dict(items, data, op)
 
 @given(ITEMS, st.sampled_from([joined, awaited]))
 def test_inside_one_block_values_are_combined_from_the_left(items, op):
-    same(Keyed(op=op).combiner().table(items), one_pass(items, joined))
+    same(Keyed(op=op).combiner().add({}, items), one_pass(items, joined))
 
 
 @given(st.lists(st.text("ab", max_size=3)))
@@ -189,7 +192,9 @@ def test_a_block_that_fails_is_tried_again_as_a_whole(which):
     assert failed == [Note(7, -1, -1, 1, k, RETRIED) for k in (1, 2)]
 
 
-def test_a_merge_that_fails_half_way_leaves_its_table_as_it_was():
+@pytest.mark.parametrize("limits", [{}, {"timeout": 60}], ids=["free", "timeout"])
+def test_a_merge_that_fails_half_way_takes_each_pair_once(limits):
+    """It goes on where it failed; under a time limit, where the attempt may still run, anew."""
     calls = []
 
     def op(left, right):
@@ -198,10 +203,16 @@ def test_a_merge_that_fails_half_way_leaves_its_table_as_it_was():
             raise ValueError
         return joined(left, right)
 
-    keyed = Keyed(op=op, retry=Retry(1, delays=[0]))
+    keyed = Keyed(op=op, retry=Retry(1, delays=[0]), **limits)
     tables = [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
     same(keyed.merged(*tables).value, {"a": "(1 3)", "b": "(2 4)"})
-    assert calls == [("1", "3"), ("2", "4"), ("1", "3"), ("2", "4")]
+    again = [("1", "3"), ("2", "4")] if limits else [("2", "4")]
+    assert calls == [("1", "3"), ("2", "4"), *again]
+
+
+def test_none_is_a_value_to_combine():
+    table = Keyed(op=lambda *both: both).taken([("a", None), ("b", None), ("b", "x")])
+    same(table, {"a": None, "b": (None, "x")})
 
 
 @pytest.mark.parametrize("which", ["key", "op", "value"])

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import dask.config
-from dask.task_spec import Task, TaskRef
+from dask.task_spec import TaskRef
 
+from flowgraph.backends.freight import Shipment
 from flowgraph.backends.layers import layered
 from flowgraph.errors import WorkerDied
 from flowgraph.runtime.work import mourn, perform
@@ -15,6 +16,7 @@ from flowgraph.runtime.work import mourn, perform
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from dask.task_spec import Task
     from distributed import Client, Future
 
     from flowgraph.compiler.plan import Key, Plan
@@ -61,9 +63,13 @@ class Flight:
         self.reported: set[int] = set()
         self._client = client
         self.plan = plan
-        self._control = control
+        self._shipment = Shipment(plan, control)
         self._on_done = on_done
-        self._tasks = plan.tasks(control)
+        refs = [TaskRef(job.key) for job in plan.jobs]
+        self._tasks = {
+            job.key: self._shipment.task(job.key, n, [refs[need] for need in job.needs], perform)
+            for n, job in enumerate(plan.jobs)
+        }
         self._wanted = {key for target in plan.targets for key in target.keys}
         self._held: list[Future] = []
         self._lost: dict[int, WorkerDied] = {}
@@ -122,8 +128,8 @@ class Flight:
         key = prefix, f"{rest}-again"
         refs = [TaskRef(self._name(need)) for need in job.needs]
         if number in self._lost:
-            return Task(key, mourn, self._lost[number], self._control, job.work, *refs)
-        return Task(key, perform, self._control, job.work, *refs)
+            return self._shipment.task(key, number, refs, mourn, self._lost[number])
+        return self._shipment.task(key, number, refs, perform)
 
     def _submit(self, numbers: Iterable[int]) -> None:
         """Start these tasks, with all that they need and that is not there."""
@@ -136,7 +142,8 @@ class Flight:
         names = [self._tasks[key].key for key in (*wanted, *held)]
         # Dask's advice on large graphs is for those who write them by hand.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-            got = self._client.get(layered(self.plan, tasks), names, sync=False)
+            graph = layered(self.plan, tasks, self._shipment.freight)
+            got = self._client.get(graph, names, sync=False)
         self._held += got[len(wanted) :]
         for key, future in zip(wanted, got, strict=False):
             self.futures[key] = future

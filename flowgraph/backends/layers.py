@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["layered"]
 
 
-def layered(plan: Plan, tasks: Mapping[Key, Task]) -> Any:
+def layered(plan: Plan, tasks: Mapping[Key, Task], others: Mapping[Key, Task]) -> Any:
     """The tasks of a plan, with a layer for each set of annotations.
 
     Never one for each stage or node: Dask drops what is not wanted in a time
@@ -28,6 +28,8 @@ def layered(plan: Plan, tasks: Mapping[Key, Task]) -> Any:
         What runs.
     tasks : mapping
         Some of its tasks, each under its job's key; its own name may be another.
+    others : mapping
+        Tasks that they need and that nothing is said of.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def layered(plan: Plan, tasks: Mapping[Key, Task]) -> Any:
         The tasks as they are, if nothing is annotated.
     """
     if not any(job.annotations for job in plan.jobs):
-        return {task.key: task for task in tasks.values()}
+        return {task.key: task for task in (*tasks.values(), *others.values())}
     numbers: dict[str, int] = {}
     layer_of = [numbers.setdefault(_text(job.annotations), len(numbers)) for job in plan.jobs]
     layers: dict[str, dict[Key, Task]] = {f"{plan.token}-{n}": {} for n in range(len(numbers))}
@@ -50,9 +52,13 @@ def layered(plan: Plan, tasks: Mapping[Key, Task]) -> Any:
         annotations[name] = job.annotations
         needs[name].update(names[layer_of[need]] for need in job.needs)
         needs[name].discard(name)
+    if others:
+        first = f"{plan.token}-others"
+        layers[first] = {task.key: task for task in others.values()}
+        needs = {first: set(), **{name: {*of, first} for name, of in needs.items()}}
     return HighLevelGraph(
         {
-            name: MaterializedLayer(layer, annotations=dict(annotations[name]) or None)
+            name: MaterializedLayer(layer, annotations=dict(annotations.get(name, {})) or None)
             for name, layer in layers.items()
         },
         needs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -11,6 +11,7 @@ from dask.local import get_async
 from flowgraph.backends.alarm import Alarm, Answers
 from flowgraph.backends.pool import shared_pool
 from flowgraph.backends.sender import Sender
+from flowgraph.backends.threads import thread_pool
 from flowgraph.compiler.shipping import seal
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.code import Control
@@ -125,7 +126,7 @@ def _call_now(function: Callable[..., Any], /, *args: Any) -> Future[Any]:
 
 
 class Threads(_Local):
-    """Runs tasks in threads of their own pool."""
+    """Runs tasks in threads, which stay for the next run if this one ends well."""
 
     def run(
         self,
@@ -137,13 +138,8 @@ class Threads(_Local):
     ) -> Mapping[Key, Outcome]:
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
         control = Control(plan.code, halts, stop)
-        # A pool of this run's own: threads that a failed run leaves behind, or
-        # a stage that runs a graph itself, must not take the slots of others.
-        pool: Executor = ThreadPoolExecutor(self.workers, thread_name_prefix="flowgraph")
-        try:
+        with thread_pool(self.workers) as pool:
             return _get(plan, control, on_outcome, stop, pool.submit, self.workers, _identity)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Processes(_Local):

@@ -83,17 +83,14 @@ class Parts:
 
     def _given(self, name: str, items: Sequence[Any]) -> list[Part]:
         cuts = self._known[name].cuts
-        bounds = (cuts.bounds(part, len(items)) for part in range(len(cuts)))
-        return [
-            Part(
-                Given(
-                    self._drafts.parcel(
-                        Partition(items[a:b], range(a, b)), (f"items of '{name}'", items[a:b])
-                    )
-                )
-            )
-            for a, b in bounds
-        ]
+        owner = f"items of '{name}'"
+        parts = []
+        for part in range(len(cuts)):
+            begin, end = cuts.bounds(part, len(items))
+            slice_ = items[begin:end]
+            parcel = self._drafts.parcel(Partition(slice_, range(begin, end)), (owner, slice_))
+            parts.append(Part(Given(parcel)))
+        return parts
 
     def _taken(self, step: Take, parts: list[Part]) -> list[Part]:
         if self._known[step.needs[0]].straight:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.compiler import story
+from flowgraph.compiler.calm import no_collections
 from flowgraph.compiler.coarsen import coarsen
 from flowgraph.compiler.freeze import bind, check_names, freeze
 from flowgraph.compiler.fuse import fuse
@@ -94,7 +95,11 @@ def compile_graph(
     GraphError
         If there is nothing to run, or a parameter is missing or unknown.
     """
-    declared = freeze(name, steps, targets)
+    with no_collections():
+        return _compiled(freeze(name, steps, targets), params, shape)
+
+
+def _compiled(declared: Dag, params: Mapping[str, Any], shape: Shape) -> Plan:
     check_names(declared, params)
     wanted, told_first = _through(_FRONT, declared)
     made, told = _through(_back(shape), bind(wanted, params))
@@ -102,7 +107,7 @@ def compile_graph(
     nodes = node_table(wanted)
     lowered = lower(ready, nodes, layouts(ready, shape))
     return Plan(
-        name=name,
+        name=declared.name,
         token=lowered.token,
         workers=shape.workers,
         jobs=lowered.jobs,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dask.task_spec import Task, TaskRef
 
+from flowgraph.compiler.calm import no_collections
 from flowgraph.compiler.steps import Constant, stages_of
 from flowgraph.declare.steps import (
     Call,
@@ -161,11 +162,12 @@ class Plan:
         control : Control
             What they share, with the plan's `code`.
         """
-        refs = [TaskRef(job.key) for job in self.jobs]
-        return {
-            job.key: Task(job.key, perform, control, job.work, *[refs[n] for n in job.needs])
-            for job in self.jobs
-        }
+        with no_collections():
+            refs = [TaskRef(job.key) for job in self.jobs]
+            return {
+                job.key: Task(job.key, perform, control, job.work, *[refs[n] for n in job.needs])
+                for job in self.jobs
+            }
 
     @cached_property
     def dask(self) -> dict[Key, GraphNode]:

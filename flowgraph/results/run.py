@@ -133,7 +133,10 @@ class Run:
             raise FlowgraphError.unreadable(target.node, error) from error
         if target.kind == "value":
             return values[0]
-        return [value for part in values for value in part.with_errors()]
+        items: list[Any] = []
+        for part in values:
+            items.extend(part.with_errors() if part.failed else part.values)
+        return items
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write records, graph and error texts into a file, as JSON; no values.

@@ -129,9 +129,14 @@ class Code:
         """The table as bytes."""
         return self._parcel.seal()
 
+    def within(self, parcel: Parcel[tuple[Stage, ...]]) -> Code:
+        """The same table, if its bytes come to a worker in another parcel."""
+        digest = hashlib.sha256(self.seal()).hexdigest()
+        return _arrived_code(digest, parcel, self._fallback)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        data = self._parcel.seal()
-        return _arrived_code, (hashlib.sha256(data).hexdigest(), self._parcel, self._fallback)
+        digest = self.digest or hashlib.sha256(self.seal()).hexdigest()
+        return _arrived_code, (digest, self._parcel, self._fallback)
 
 
 def _arrived_code(digest: str, parcel: Parcel[Any], fallback: pickling.Dump) -> Code:

@@ -1,8 +1,8 @@
 """The hot loop: takes the items of a partition through a fused chain of stages.
 
 Items go in blocks.  First one item goes through all stages; as long as a block
-takes less than a millisecond the next one is twice as long, and a block that
-takes several is followed by a shorter one.  So slow items are timed one by one
+takes less than a millisecond the next one is two to four times as long, and a
+block that takes several is followed by a shorter one.  So slow items are timed one by one
 with one item's data in memory, and cheap ones cost what a list comprehension
 costs.  Only an item that fails leaves the block: it is retried, waits and is
 noted on its own, and the worker sleeps only when nothing else is left.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flowgraph.runtime.attempt import is_late, next_delay, outcome_of
 from flowgraph.runtime.bind import Stream
 from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.link import Link
+from flowgraph.runtime.link import Link, grown
 from flowgraph.runtime.positions import Trail, at, cut, only, prefix
 from flowgraph.runtime.report import OK
 from flowgraph.runtime.single import Streaming, Trouble
@@ -95,7 +95,7 @@ class Flow:
             took = now() - begun
             begin = end
             if took < SLOW:
-                size = min(size * 2, _LARGEST)
+                size = min(grown(size, SLOW, took), _LARGEST)
             elif took > LONG:
                 size = max(1, int(size * LONG / took))
 

@@ -7,8 +7,11 @@ the tables that are put together.
 
 from __future__ import annotations
 
+import operator
+from collections import deque
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.runtime.attempt import Site, attempt
@@ -18,7 +21,7 @@ from flowgraph.runtime.sink import Sink
 from flowgraph.runtime.watch import entered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from contextlib import ExitStack
 
     from flowgraph.runtime.positions import Where
@@ -70,22 +73,21 @@ class Combiner:
         self._op = None if plan.op is None else self._stages[plan.op].function
         self._value = None if plan.value is None else self._stages[plan.value].function
 
-    def table(self, values: Sequence[Any]) -> Table | Failure:
-        """The table of some items."""
+    def add(self, table: Table, values: Sequence[Any]) -> Table | Failure:
+        """A table with some items added; it is changed, or lost with the failure."""
         plan, key = self._plan, self._key
-        # Not by map: it would take a StopIteration of theirs for its own end.
-        keys = self._attempt(plan.key, lambda: _hashable([key(value) for value in values]))
+        keys = self._attempt(plan.key, lambda: _hashable(_each(key, values)))
         if isinstance(keys, Failure):
             return keys
         combined: Any = values
         if plan.value is not None and self._value is not None:
             made = self._value
-            combined = self._attempt(plan.value, lambda: [made(value) for value in values])
+            combined = self._attempt(plan.value, lambda: _each(made, values))
             if isinstance(combined, Failure):
                 return combined
         if plan.op is None:
-            return self._attempt(plan.key, lambda: _grouped(keys, combined))
-        return self._combine({}, _pairs, keys, combined)
+            return self._attempt(plan.key, lambda: _grouped(table, keys, combined))
+        return self._combine(table, lambda: zip(keys, combined, strict=True))
 
     def joined(self, tables: Sequence[Table]) -> Table | Failure:
         """One table of several, in their order; the first one is changed."""
@@ -94,25 +96,36 @@ class Combiner:
             if self._op is None:
                 _extend(first, table)
                 continue
-            made = self._combine(first, table.items)
+            made = self._combine(first, lambda table=table: iter(table.items()))  # type: ignore[misc]
             if isinstance(made, Failure):
                 return made
-            first.update(made)  # all at once, and only when all calls went well
         return first
 
-    def _combine(self, base: Table, pairs: Callable[..., Iterable[Any]], *of: Any) -> Any | Failure:
-        """What pairs change in a table, drawn anew for each attempt."""
+    def _combine(
+        self, table: Table, pairs: Callable[[], Iterator[tuple[Any, Any]]]
+    ) -> Table | Failure:
+        """The table with pairs combined with what is there."""
         op, number = self._op, self._plan.op
         assert op is not None
         assert number is not None
         stage = self._stages[number]
-        if not stage.is_coroutine:
-            return self._attempt(number, lambda: _changes(base, pairs(*of), op))
-
-        def waited() -> Table:
-            return call_on_loop(self._scope, stage, lambda: _awaited_changes(base, pairs(*of), op))
-
-        return self._attempt(number, waited)
+        if not stage.is_coroutine and stage.timeout is None:
+            adding = _Adding(table, pairs(), op)
+            return self._attempt(number, adding.go_on)
+        # An attempt that is abandoned goes on, so each has a table of its own.
+        if stage.is_coroutine:
+            made = self._attempt(
+                number,
+                lambda: call_on_loop(
+                    self._scope, stage, lambda: _awaited_changes(table, pairs(), op)
+                ),
+            )
+        else:
+            made = self._attempt(number, lambda: _changes(table, pairs(), op))
+        if isinstance(made, Failure):
+            return made
+        table.update(made)
+        return table
 
     def _attempt(self, number: int, call: Callable[[], Any]) -> Any | Failure:
         stage = self._stages[number]
@@ -138,11 +151,9 @@ class Keying(Sink):
             return
         if self._growing() and type(self.entries[-1]) is Failure:
             return
-        table = self._combiner.table(values)
-        if not self._growing() or isinstance(table, Failure):
-            self.entries.append(table)
-        else:
-            self.entries[-1] = self._combiner.joined([self.entries[-1], table])
+        if not self._growing():
+            self.entries.append({})
+        self.entries[-1] = self._combiner.add(self.entries[-1], values)
 
     def sprout(self) -> Keying:
         """A sink of the same kind, for a hole."""
@@ -157,24 +168,61 @@ class Keying(Sink):
         return self._combiner.joined(tables) if tables else {}
 
 
+def _each(function: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
+    """What a function gives for each value."""
+    if type(function) is FunctionType:  # Python calls its own functions quicker than map does
+        return [function(value) for value in values]
+    made = list(map(function, values))
+    if len(made) < len(values):
+        raise StopIteration(f"raised by {function!r}")  # map took it for its own end
+    return made
+
+
 def _hashable(keys: list[Any]) -> list[Any]:
     """The keys; one that a dict cannot take is the failure of the stage that gave it."""
-    for key in keys:
-        hash(key)
+    deque(map(hash, keys), maxlen=0)
     return keys
 
 
-_pairs = partial(zip, strict=True)
-
-
-def _grouped(keys: Iterable[Any], values: Iterable[Any]) -> Table:
-    table: Table = {}
+def _grouped(table: Table, keys: Iterable[Any], values: Iterable[Any]) -> Table:
     for key, value in zip(keys, values, strict=True):
         if key in table:
             table[key].append(value)
         else:
             table[key] = [value]
     return table
+
+
+class _Adding:
+    """Pairs that are combined with a table, from where the attempt before got stuck."""
+
+    __slots__ = ("_op", "_pairs", "_table")
+
+    def __init__(
+        self, table: Table, pairs: Iterator[tuple[Any, Any]], op: Callable[[Any, Any], Any]
+    ) -> None:
+        self._table = table
+        self._pairs = pairs
+        self._op = op
+
+    def go_on(self) -> Table:
+        """The table, when all pairs are in it."""
+        table, op = self._table, self._op
+        get = table.get
+        key = value = None
+        try:
+            if op is operator.add:  # quicker than calling it
+                for key, value in self._pairs:
+                    old = get(key)
+                    table[key] = value if old is None and key not in table else old + value
+            else:
+                for key, value in self._pairs:
+                    old = get(key)
+                    table[key] = value if old is None and key not in table else op(old, value)
+        except BaseException:
+            self._pairs = chain(((key, value),), self._pairs)
+            raise
+        return table
 
 
 def _changes(base: Table, pairs: Iterable[tuple[Any, Any]], op: Callable[[Any, Any], Any]) -> Table:

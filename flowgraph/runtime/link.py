@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     from flowgraph.runtime.positions import Where
     from flowgraph.runtime.watch import Watch
 
-__all__ = ["Link"]
+__all__ = ["Link", "grown"]
 
 _LOOK: Final = 50e-6
 """Seconds between looks at the clock, where items are quicker than that."""
 _LARGEST_CHUNK: Final = 4096
+_FEW: Final = 8
+"""Items below which their time says little of those that follow."""
 
 
 class Link:
@@ -115,7 +117,7 @@ class Link:
                 return End(None, self._last_since(since, max(0, have - had - 1)))
             took = ended - since
             if took < _LOOK:
-                self._chunk = chunk = min(chunk * 2, _LARGEST_CHUNK)
+                self._chunk = chunk = min(grown(chunk, _LOOK, took), _LARGEST_CHUNK)
             elif took > 2 * _LOOK:
                 self._chunk = chunk = max(1, int(chunk * _LOOK / took))
             if took >= SLOW or ended - begun >= LONG:
@@ -168,3 +170,12 @@ class Link:
         if self._operation == "values":
             return list(zip(map(itemgetter(0), block), results, strict=False)), where
         return results, where
+
+
+def grown(size: int, limit: float, took: float) -> int:
+    """How many items to take next, if so many took less than the limit.
+
+    Twice as many; four times, if that is still far from the limit and these were
+    not so few that the next ones may well be slower.
+    """
+    return size * (4 if size >= _FEW and took < limit / 8 else 2)

@@ -7,7 +7,6 @@ that an item which waits for its next attempt will fill later.
 from __future__ import annotations
 
 from functools import reduce
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 from flowgraph.runtime.attempt import attempt
@@ -118,7 +117,9 @@ class Keeping(Sink):
         if len(entries) == 1:
             values, where = entries[0]
         else:
-            values = list(chain.from_iterable(part for part, _ in entries))
+            values = []
+            for part, _ in entries:  # lists mostly, which are quicker put together one by one
+                values.extend(part)
             where = join([(where, len(part)) for part, where in entries])
         failed = any(len(part) == 1 and type(part[0]) is Failure for part, _ in entries)
         return Partition(values, where, failed)
