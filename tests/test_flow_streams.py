@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from operator import add
+
 import pytest
-from notebook import Clock, Flag, Note, new_link, new_scope, notes
+from notebook import Clock, Flag, Note, new_control, new_link, new_scope, notes
 
 from flowgraph import Retry
 from flowgraph.runtime import bind as bind_module
+from flowgraph.runtime.code import Stage
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.flow import Flow
+from flowgraph.runtime.keyed import Combiner, KeyedPlan, Keying
 from flowgraph.runtime.outcome import Partition
 from flowgraph.runtime.positions import at
 from flowgraph.runtime.report import FAILED, OK, RETRIED, rows
-from flowgraph.runtime.scope import Halt
-from flowgraph.runtime.sink import Keeping
+from flowgraph.runtime.scope import Halt, Scope
+from flowgraph.runtime.sink import Counting, Folding, Keeping
 
 
 @pytest.fixture(autouse=True)
@@ -189,3 +194,39 @@ def test_a_run_that_is_over_is_left_between_two_parts():
     with pytest.raises(Halt):
         flow(links, [0], new_scope(stop=stop))
     assert seen == [0, 1, 2]
+
+
+def combiner():
+    """Counts each value."""
+    stages = [Stage(f.__name__, f, None, None, False) for f in (int, add, one)]
+    scope = Scope(new_control(*stages), 1, Clock())
+    return Combiner(scope, ExitStack(), KeyedPlan(7, "by", 0, 1, 2), count=0)
+
+
+def one(_):
+    return 1
+
+
+@pytest.mark.parametrize(
+    ("sink", "wanted"),
+    [
+        (lambda: Counting(), 400),
+        (lambda: Folding(sum), (4 * sum(range(100)),)),
+        (lambda: Keying(combiner()), dict.fromkeys(range(100), 4)),
+    ],
+    ids=["count", "reduce", "reduce_by"],
+)
+def test_streams_leave_no_more_behind_than_items(sink, wanted):
+    """What each gave is put together with what was there, once it has ended well."""
+    made, held = sink(), []
+    links = [new_link("flat_map", lambda _: held.append(len(made.entries)) or iter(range(100)))]
+    Flow(new_scope(), links, made).run(Partition([0] * 4, range(4)))
+    assert max(held) == len(made.entries) == 1
+    assert made.result() == wanted
+
+
+def test_a_failure_stays_one_when_streams_are_put_together():
+    failure = Failure("first", "by", None, 1, "here", ())
+    for sink in (Folding(sum), Keying(combiner())):
+        for pair in ((failure, {}), ({}, failure)):
+            assert sink.together(*pair) == (failure,)

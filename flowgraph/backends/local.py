@@ -139,7 +139,7 @@ class Threads(_Local):
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
         control = Control(plan.code, halts, stop)
         with thread_pool(self.workers) as pool:
-            return _get(plan, control, on_outcome, stop, pool.submit, self.workers, _identity)
+            return _get(plan, control, on_outcome, stop, pool.submit, 2 * self.workers, _identity)
 
 
 class Processes(_Local):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.batches import factoring
 from flowgraph.compiler.dag import fresh
-from flowgraph.compiler.limits import callees, is_limited
+from flowgraph.compiler.limits import is_limited
 from flowgraph.compiler.steps import Group, Series, annotations_of, needs_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
+    from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
 __all__ = ["coarsen"]
@@ -50,8 +51,9 @@ def coarsen(dag: Dag, shape: Shape) -> Dag:
     """
     levels = _levels(dag)
     alike: dict[Hashable, list[Series]] = defaultdict(list)
+    free: dict[int, bool] = {}
     for step in dag.steps:
-        if isinstance(step, Series) and _is_free(step):
+        if isinstance(step, Series) and not step.after and _are_free(step, free):
             said = annotations_of(step)
             alike[levels[step.name], repr(sorted(said.items())) if said else ""].append(step)
     many = _MANY * shape.workers
@@ -93,12 +95,27 @@ def _levels(dag: Dag) -> dict[str, int]:
     return levels
 
 
-def _is_free(step: Series) -> bool:
+def _are_free(step: Series, known: dict[int, bool]) -> bool:
     """True if nothing is lost when its calls share a task with others.
 
-    A call with a time limit may take long, and a coroutine wait.
+    Parameters
+    ----------
+    step : Series
+        Waits for no more than it needs.
+    known : dict
+        What was found of a stage, under its id.
     """
-    return not step.after and not any(
-        is_limited(stage) or stage.timeout is not None or stage.is_coroutine
-        for stage in callees(step)
-    )
+    for call in step.calls:
+        for stage in (call.stage, call.otherwise):
+            if stage is None:
+                continue
+            if (free := known.get(id(stage))) is None:
+                free = known[id(stage)] = _is_free(stage)
+            if not free:
+                return False
+    return True
+
+
+def _is_free(stage: Stage[..., object]) -> bool:
+    """True for a stage without limits: with a time limit it may take long, a coroutine waits."""
+    return not is_limited(stage) and stage.timeout is None and not stage.is_coroutine

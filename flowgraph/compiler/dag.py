@@ -42,8 +42,8 @@ class Dag:
         """How often each step is read, waited for or wanted."""
         uses = Counter(self.targets)
         for step in self.steps:
-            uses.update(needs_of(step))
-            uses.update(step.after)
+            for name in (*needs_of(step), *step.after):  # quicker than update, which takes any kind
+                uses[name] += 1
         return uses
 
     def with_steps(self, steps: Iterable[Step]) -> Dag:

@@ -9,7 +9,7 @@ else the first would start later than it could.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from flowgraph.compiler.dag import Dag
 from flowgraph.compiler.limits import callees, is_limited
@@ -26,19 +26,19 @@ __all__ = ["fuse"]
 class _Group:
     """Steps that become one."""
 
+    __slots__ = ("after", "needs", "steps")
+
     def __init__(self, first: Step) -> None:
         self.steps = [first]
         self.needs = dict.fromkeys(_outer_needs(first))
         self.after = dict.fromkeys(first.after)
 
-    def takes(self, step: Step, waits: Sequence[str], uses: Counter[str]) -> bool:
-        """True if ``step``, which reads the last step, can follow it at no loss.
+    def takes(self, step: Step, waits: Sequence[str]) -> bool:
+        """True if ``step``, alone in reading the last step, can follow it at no loss.
 
         ``waits`` are the needs of ``step`` that are not there from the start.
         """
         last = self.steps[-1]
-        if uses[last.name] != 1:
-            return False
         if (type(step) is Call) != (type(last) is Call):
             return False
         # Most steps with many needs are refused at the second.
@@ -60,10 +60,10 @@ class _Group:
     def fused(self) -> Step:
         """The one step that they become."""
         last = self.steps[-1]
-        calls = [step for step in self.steps if isinstance(step, Call)]
         needs, after = tuple(self.needs), tuple(self.after)
-        if calls:
-            return Series(name=last.name, needs=needs, after=after, calls=tuple(calls))
+        if type(last) is Call:
+            calls = cast("tuple[Call, ...]", tuple(self.steps))
+            return Series(name=last.name, needs=needs, after=after, calls=calls)
         links = tuple(s for s in self.steps if isinstance(s, (Each, Number, Product)))
         end = last if isinstance(last, (Fold, Count, Combine)) else None
         return Chain(name=last.name, needs=needs, after=after, links=links, end=end)
@@ -78,8 +78,7 @@ def fuse(dag: Dag) -> Dag:
         if not isinstance(step, (Call, Each, Number, Product, Fold, Count, Combine)):
             steps[step.name] = step
             continue
-        waits = [need for need in _outer_needs(step) if need not in constants]
-        group = _group_for(step, waits, steps, uses) or _Group(step)
+        group = _group_for(step, constants, steps, uses) or _Group(step)
         if group.steps[-1] is not step:
             # It moves to the place of its new last step, after all that this one needs.
             del steps[group.steps[-1].name]
@@ -91,13 +90,14 @@ def fuse(dag: Dag) -> Dag:
 
 
 def _group_for(
-    step: Step, waits: Sequence[str], steps: dict[str, Step | _Group], uses: Counter[str]
+    step: Step, constants: set[str], steps: dict[str, Step | _Group], uses: Counter[str]
 ) -> _Group | None:
     """The group that ``step`` can follow, if there is one."""
     for need in step.needs if isinstance(step, Call) else step.needs[:1]:
-        group = steps.get(need)
-        if isinstance(group, _Group) and group.takes(step, waits, uses):
-            return group
+        if uses[need] == 1 and isinstance(group := steps.get(need), _Group):
+            waits = [other for other in _outer_needs(step) if other not in constants]
+            if group.takes(step, waits):
+                return group
     return None
 
 

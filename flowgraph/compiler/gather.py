@@ -18,6 +18,8 @@ __all__ = ["gather"]
 def gather(dag: Dag) -> Dag:
     """The graph with one list for each collection that is read whole, shared by its readers."""
     collections = {step.name for step in dag.steps if isinstance(step, Collection)}
+    if not collections:
+        return dag
     made: dict[str, str] = {}
     taken = set(dag.by_name())
     steps: list[Step] = []

@@ -6,7 +6,7 @@ Each step becomes one or more tasks: a task is a piece of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.chains import lower_chain, owned_arguments
 from flowgraph.compiler.drafts import Drafts, Lowered
@@ -27,7 +27,8 @@ from flowgraph.declare.steps import (
 from flowgraph.runtime import light
 from flowgraph.runtime.arrange import Arrange
 from flowgraph.runtime.call import renumber
-from flowgraph.runtime.calls import Calls, OneCall
+from flowgraph.runtime.calling import OneCall
+from flowgraph.runtime.calls import Calls
 from flowgraph.runtime.pace import FREELY
 from flowgraph.runtime.place import Place
 
@@ -150,7 +151,7 @@ def _lower_group(tasks: Tasks, step: Group) -> None:
     calls, owes, gives = [], [], []
     for series in step.members:
         for call in series.calls:
-            calls.append(_one_call(tasks, call, tuple(places[need] for need in call.needs)))
+            calls.append(_one_call(tasks, call, tuple([places[need] for need in call.needs])))
             owes.append(Place(tasks.drafts.number(call.name), call.name, call.stage.name))
             places[call.name] = len(step.needs) + len(calls) - 1
         gives.append(len(calls) - 1)
@@ -168,16 +169,18 @@ def _lower_group(tasks: Tasks, step: Group) -> None:
 
 
 def _one_call(tasks: Tasks, call: Call, slots: tuple[int, ...]) -> OneCall:
-    def placed(template: Any) -> Any:
-        return renumber(template, slots)
-
+    args, kwargs, condition = call.args, call.kwargs, call.condition
+    if slots:  # else there is nothing to renumber
+        args = tuple([renumber(arg, slots) for arg in args])
+        kwargs = tuple([(key, renumber(arg, slots)) for key, arg in kwargs])
+        condition = renumber(condition, slots)
     return OneCall(
         tasks.drafts.stage(call.stage),
         tasks.drafts.number(call.name),
         call.name,
-        tuple(map(placed, call.args)),
-        tuple((key, placed(arg)) for key, arg in call.kwargs),
+        args,
+        kwargs,
         slots,
-        True if call.condition is MISSING else placed(call.condition),
+        True if condition is MISSING else condition,
         None if call.otherwise is None else tasks.drafts.stage(call.otherwise),
     )

@@ -65,10 +65,13 @@ def node_table(dag: Dag) -> tuple[NodeInfo, ...]:
     lengths: dict[str, int | None] = {}
     table = []
     for step in dag.steps:
+        if type(step) is Call:  # most steps of a large graph are
+            table.append(NodeInfo(step.name, step.stage.name, 1, kind_of(step), step.needs))
+            continue
         owed: int | None = 0
         if isinstance(step, Each):
             owed = lengths[step.needs[0]]
-        elif isinstance(step, (Call, Fold, Keyed)):
+        elif isinstance(step, (Fold, Keyed)):
             owed = 1
         if isinstance(step, Collection):
             lengths[step.name] = _length(step, [lengths.get(need) for need in step.needs])

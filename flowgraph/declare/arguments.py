@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flowgraph.declare.node import Handle
 from flowgraph.errors import GraphError
 from flowgraph.runtime.call import Nest, Slot
+from flowgraph.runtime.call import slot as slot_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +30,6 @@ _CONTAINERS: Final = (
 
 _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *_CONTAINERS)
-_SLOTS: Final = tuple(map(Slot, range(16)))
 _OPEN: Final = object()
 
 
@@ -112,9 +112,7 @@ class Freezer:
             raise GraphError.foreign_node(handle.name, handle.graph.name, self._graph.name)
         slot = self._slots.get(handle.name)
         if slot is None:
-            place = len(self._needs)
-            slot = _SLOTS[place] if place < len(_SLOTS) else Slot(place)
-            self._slots[handle.name] = slot
+            slot = self._slots[handle.name] = slot_at(len(self._needs))
             self._needs.append(handle.name)
         return slot
 

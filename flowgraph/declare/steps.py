@@ -206,10 +206,10 @@ def kind_of(step: Step) -> str:
     >>> kind_of(Count(name="n")), kind_of(Source(name="photos", items=[]))
     ('count', 'items')
     """
+    if isinstance(step, Call):
+        return "task" if step.condition is MISSING else "when"
     if isinstance(step, Each):
         return step.op
     if isinstance(step, Keyed):
         return "group_by" if step.op is None else "reduce_by"
-    if isinstance(step, Call) and step.condition is not MISSING:
-        return "when"
     return _KINDS[type(step)]

@@ -116,9 +116,7 @@ class Attempts:
         try:
             value = call() if watch is None else watch.call(call)
         except BaseException as raised:
-            if is_interrupt(raised):
-                raise
-            return self._failed(own_frames_off(raised), begun, scope.now())
+            return self.failed(raised, begun)
         attempt = len(self._errors) + 1
         scope.note(site.node, None, None, site.count, attempt, OK, begun, scope.now())
         return value
@@ -128,10 +126,22 @@ class Attempts:
         if self._watch is not None:
             self._watch.leave()
 
-    def _failed(self, error: BaseException, begun: float, ended: float) -> Any:
+    def failed(self, raised: BaseException, begun: float) -> Any:
+        """What `make` gives after an attempt that failed, which may have been made elsewhere.
+
+        Raises
+        ------
+        BaseException
+            What was raised, if it is to leave the task.
+        """
+        if is_interrupt(raised):
+            raise raised
+        error, ended = own_frames_off(raised), self._scope.now()
+        if self._since is None:
+            self._since = begun
         site, errors = self._site, self._errors
         errors.append(error)
-        delay = next_delay(site.stage, errors, ended - (self._since or begun))
+        delay = next_delay(site.stage, errors, ended - self._since)
         outcome = outcome_of(error, final=delay is None)
         self._noted = self._scope.mark()
         # One call, also where a success counts none: a part of a reduction.

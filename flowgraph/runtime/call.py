@@ -7,12 +7,12 @@ of an input, and `Nest` objects: containers with such slots inside.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Nest", "Slot", "fill", "renumber"]
+__all__ = ["Nest", "Slot", "fill", "renumber", "slot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,14 @@ class Nest:
     """Constants, slots and nests."""
     keys: tuple[Any, ...] | None = None
     """A dict's keys, in order; None for a sequence."""
+
+
+_SLOTS: Final = tuple(map(Slot, range(256)))
+
+
+def slot(position: int) -> Slot:
+    """The slot for an input; of the first ones there is one object each."""
+    return _SLOTS[position] if position < len(_SLOTS) else Slot(position)
 
 
 def fill(template: Any, values: Sequence[Any]) -> Any:
@@ -69,8 +77,9 @@ def renumber(template: Any, slots: Sequence[int]) -> Any:
     >>> renumber(Slot(1), [5, 7])
     Slot(position=7)
     """
-    if type(template) is Slot:
-        return Slot(slots[template.position])
-    if type(template) is Nest:
+    kind = type(template)
+    if kind is Slot:
+        return slot(slots[template.position])
+    if kind is Nest:
         return replace(template, items=tuple(renumber(item, slots) for item in template.items))
     return template

@@ -155,6 +155,12 @@ class Keying(Sink):
             self.entries.append({})
         self.entries[-1] = self._combiner.add(self.entries[-1], values)
 
+    def together(self, first: Table | Failure, second: Table | Failure) -> Sequence[Any]:
+        """One table, or the failure that there is."""
+        if isinstance(first, Failure) or isinstance(second, Failure):
+            return (first if isinstance(first, Failure) else second,)
+        return (self._combiner.joined((first, second)),)
+
     def sprout(self) -> Keying:
         """A sink of the same kind, for a hole."""
         return Keying(self._combiner)

@@ -52,6 +52,10 @@ class Sink:
     def fail(self, failure: Failure, index: Index) -> None:
         """Add an item that failed."""
 
+    def together(self, first: Any, second: Any) -> Sequence[Any]:
+        """Two entries as one, if that takes less memory."""
+        return first, second
+
     def sprout(self) -> Self:
         """A sink of the same kind, for a hole."""
         return type(self)()
@@ -72,8 +76,12 @@ class Sink:
         return floor
 
     def commit(self, mark: int) -> None:
-        """End what `begin` started, for good."""
+        """End what `begin` started, for good: it need not stay apart from what was before."""
         self._floor = mark
+        entries = self.entries
+        if len(entries) >= mark + 2 and Hole not in (type(entries[-2]), type(entries[-1])):
+            last = entries.pop()
+            entries[-1:] = self.together(entries[-1], last)
 
     def rollback(self, mark: int) -> None:
         """End what `begin` started, and strike out what was added since."""
@@ -137,6 +145,10 @@ class Counting(Sink):
         else:
             self.entries.append(len(values))
 
+    def together(self, first: int, second: int) -> Sequence[int]:
+        """Their sum."""
+        return (first + second,)
+
     def result(self) -> int:
         """How many items there were."""
         return sum(self.flat())
@@ -169,6 +181,12 @@ class Folding(Sink):
                 value = self._fold((self.entries[-1], value))
             self.entries[-1] = value
         # After a failure the rest is not combined, but the stages before still run.
+
+    def together(self, first: Any, second: Any) -> Sequence[Any]:
+        """Both combined, or the failure that there is."""
+        if type(first) is Failure or type(second) is Failure:
+            return (first if type(first) is Failure else second,)
+        return (self._fold((first, second)),)
 
     def sprout(self) -> Folding:
         """A sink of the same kind, for a hole."""
