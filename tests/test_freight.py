@@ -9,6 +9,7 @@ import threading
 
 import distributed
 import pytest
+from dask.base import tokenize
 from dask.task_spec import Task
 
 from flowgraph import Graph, Retry, stage
@@ -186,3 +187,23 @@ def test_code_is_the_same_in_another_parcel():
     within = pickle.loads(pickle.dumps(code.within(Parcel((), pickle.dumps))))
     assert within.digest == sent.digest
     assert isinstance(Task("t", Freight, "e", b"").key, str)
+
+
+# What a client makes hashes of
+
+
+def test_a_hash_of_a_task_looks_into_no_call():
+    """A client makes one of each task, and would walk through all that is in it."""
+
+    class Secret:
+        def __reduce__(self):
+            raise AssertionError("looked at")
+
+    g = Graph("secret")
+    g.items([Secret()] * 3).map(str)
+    g.task(str, Secret())
+    plan = g.compile(workers=2)
+    tokens = [tokenize(task, ensure_deterministic=True) for task in plan.dask.values()]
+    again = [tokenize(task, ensure_deterministic=True) for task in plan.dask.values()]
+    assert tokens == again
+    assert len(set(tokens)) == len(tokens)

@@ -35,8 +35,8 @@ __all__ = ["coarsen"]
 
 _MANY: Final = 32
 """Calls of a level, for each worker, above which they share tasks."""
-_FINEST: Final = 4
-"""Groups are not smaller than this part of a worker's share of a level."""
+_FINER: Final = 8
+"""How many times finer items are cut than levels, whose groups wait for one another."""
 
 
 def coarsen(dag: Dag, shape: Shape) -> Dag:
@@ -64,7 +64,7 @@ def coarsen(dag: Dag, shape: Shape) -> Dag:
     made: dict[str, Step | None] = {}
     for members in groups:
         begin = 0
-        for size in factoring(len(members), shape.workers, _FINEST):
+        for size in factoring(len(members), shape.workers, max(2, shape.finest // _FINER)):
             part = members[begin : begin + size]
             begin += size
             name = fresh(f"{part[0].name}…", taken)

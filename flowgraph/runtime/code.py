@@ -189,3 +189,7 @@ class Control:
     """True if stages run in processes of their own, which their values leave."""
     abandons: bool = False
     """True if a run that is over must not wait for the call that a task is at."""
+
+    def __dask_tokenize__(self) -> str:
+        """As that of `flowgraph.runtime.work.Work`."""
+        return type(self).__name__

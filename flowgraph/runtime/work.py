@@ -83,6 +83,13 @@ class Work:
         """True for a part of a reduction, whose success counts as no call."""
         return False
 
+    def __dask_tokenize__(self) -> tuple[str, int]:
+        """What a Dask client makes a hash of; else it would look into every call of a plan.
+
+        Enough, as a task's key is its run's own.
+        """
+        return type(self).__name__, self.task
+
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
         raise NotImplementedError
