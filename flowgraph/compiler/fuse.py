@@ -93,9 +93,11 @@ def _group_for(
     step: Step, constants: set[str], steps: dict[str, Step | _Group], uses: Counter[str]
 ) -> _Group | None:
     """The group that ``step`` can follow, if there is one."""
+    waits = None
     for need in step.needs if isinstance(step, Call) else step.needs[:1]:
         if uses[need] == 1 and isinstance(group := steps.get(need), _Group):
-            waits = [other for other in _outer_needs(step) if other not in constants]
+            if waits is None:  # once: there may be thousands
+                waits = [other for other in _outer_needs(step) if other not in constants]
             if group.takes(step, waits):
                 return group
     return None

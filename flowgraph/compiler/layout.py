@@ -95,6 +95,8 @@ def layouts(dag: Dag, shape: Shape) -> dict[str, Layout]:
 
 def misfits_of(dag: Dag, shape: Shape) -> set[str]:
     """The steps for which partitions do not fit side by side, or do not say their places."""
+    if {Number, Zip, Batch}.isdisjoint(map(type, dag.steps)):
+        return set()  # no steps that could be
     made = layouts(dag, shape)
     return {
         step.name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.compiler.drafts import Found
 from flowgraph.compiler.parts import Parts
 from flowgraph.compiler.queues import Queues
-from flowgraph.compiler.steps import Chain, Series, annotations_of, node_of, stages_of
+from flowgraph.compiler.steps import Chain, Series, annotations_of, members, node_of, stages_of
 from flowgraph.declare.steps import Collection
 from flowgraph.runtime import light, work
 from flowgraph.runtime.chain import ChainPart
@@ -160,5 +160,8 @@ class Tasks:
 
 def prefix_of(step: Step) -> str:
     """What Dask's dashboard shows: the names of the stages."""
+    parts = members(step)
+    if len(parts) > 4:  # there may be thousands
+        return "+".join([prefix_of(parts[0]), "…", prefix_of(parts[-1])])
     names = [stage.name for stage in stages_of(step)] or ["items"]
     return "+".join(names if len(names) <= 4 else [names[0], "…", names[-1]])
