@@ -147,8 +147,8 @@ def test_what_a_group_finished_is_there_when_a_call_of_it_ends_the_run(backend):
             finished += 1
         except SkippedError:
             pass
-    # A cluster's other tasks may end when nobody asks for their values any more.
-    assert 1 <= finished <= run.stats.completed
+    # A cluster's tasks may end when nobody asks for their values any more.
+    assert (backend.name != "distributed") <= finished <= run.stats.completed
     if backend.name in ("sync", "threads"):
         assert finished == run.stats.completed
 

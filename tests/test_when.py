@@ -211,3 +211,18 @@ def test_conditions_in_a_row_are_fused_and_mean_the_same(backend, start):
     assert accounted(alone) == accounted(run)
     keys = g.compile(fourth, params={"x": start}).dask
     assert [key[0].rpartition("-")[0] for key in keys if "add" in key[0]] == ["add+add+add+str"]
+
+
+def test_of_several_false_conditions_the_first_is_told(backend):
+    """In the order of the arguments; a failure goes before."""
+    g = Graph("several")
+    no = g.task(bool, 0)
+    a, b = g.when(no, str, 1, name="a"), g.when(no, str, 2, name="b")
+    for first, second in ((a, b), (b, a)):
+        with pytest.raises(SkippedError, match=f"the condition of '{first.name}' was false"):
+            backend.run(g, g.task(max, first, second)).value
+    broken = g.task(int, "x", name="broken")
+    node = g.task(max, a, b, broken)
+    run = backend.run(g, node, on_error="collect")
+    with pytest.raises(SkippedError, match="'broken' failed"):
+        run[node]

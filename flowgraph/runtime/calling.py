@@ -167,13 +167,10 @@ class Calling:
 
 
 def _blocked(call: OneCall, missing: Mapping[int, Failure | Skip]) -> Skip | None:
-    """Why a call cannot be made; a failure before a false condition."""
-    found: Skip | None = None
-    if missing:
-        for k in call.needs:
-            if (why := missing.get(k)) is not None and (found is None or not found.failed):
-                found = Skip.after(why)
-    return found
+    """Why a call cannot be made."""
+    if not missing:
+        return None
+    return Skip.for_first(missing[k] for k in call.needs if k in missing)
 
 
 def _begin(

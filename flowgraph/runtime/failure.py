@@ -20,7 +20,7 @@ from flowgraph.runtime import pickling
 from flowgraph.runtime.frames import Frame, frames_of, printed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from flowgraph.runtime.positions import Index
@@ -65,6 +65,17 @@ class Skip:
         if isinstance(missing, Failure):
             return cls(missing.node, length)
         return cls(missing.because, length, missing.failed)
+
+    @classmethod
+    def for_first(cls, missing: Iterable[Failure | Skip]) -> Skip | None:
+        """Why what needs several values is skipped: the first failure, or the first of all."""
+        first: Skip | None = None
+        for each in missing:
+            skip = cls.after(each)
+            if skip.failed:
+                return skip
+            first = first or skip
+        return first
 
 
 class Failure:

@@ -131,12 +131,8 @@ class Work:
 
 
 def missing_of(inputs: Iterable[Outcome]) -> Skip | None:
-    """Why something that needs all inputs cannot be done; a failure before a false condition."""
-    found: Skip | None = None
-    for outcome in inputs:
-        if outcome.missing is not None and (found is None or not found.failed):
-            found = Skip.after(outcome.missing)
-    return found
+    """Why something that needs all inputs cannot be done."""
+    return Skip.for_first(outcome.missing for outcome in inputs if outcome.missing is not None)
 
 
 def perform(control: Control, work: Work, *inputs: Outcome) -> Outcome:
