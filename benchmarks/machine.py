@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from multiprocessing.pool import Pool
 from typing import TYPE_CHECKING, Any, Self
 
@@ -137,6 +137,12 @@ class Machine:
 
 def _tasks_known(dask_scheduler: Scheduler) -> int:
     return len(dask_scheduler.tasks)
+
+
+@cache
+def numbers(n: int) -> list[int]:
+    """The items: one list for all contenders."""
+    return list(range(n))
 
 
 def blocks(items: list[Any], number: int) -> list[list[Any]]:

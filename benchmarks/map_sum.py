@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import operator
 import pickle
-from functools import cache
 
 import dask
 from dask import bag
 from dask.task_spec import List, Task, TaskRef
 
 from benchmarks.contest import Contender, Scale, expecting
-from benchmarks.machine import NO_JOBLIB, WORKERS, Machine, blocks, packed
+from benchmarks.machine import NO_JOBLIB, WORKERS, Machine, blocks, numbers, packed
 from benchmarks.workload import Workload
 from flowgraph import Graph, Retry, stage
 
@@ -76,12 +75,6 @@ def joblib_each(items):
     from joblib import delayed as later
 
     return sum(Parallel(n_jobs=WORKERS)(later(inc)(x) for x in items))
-
-
-@cache
-def numbers(n: int) -> list[int]:
-    """The items: one list for all contenders."""
-    return list(range(n))
 
 
 def contenders(machine: Machine, scale: Scale) -> list[Contender]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pickle
 import time
-from functools import cache
 
 import dask
 from dask import bag
 from dask.task_spec import List, Task, TaskRef
 
 from benchmarks.contest import Contender, Scale, expecting
-from benchmarks.machine import NO_JOBLIB, WORKERS, Machine, blocks, packed
+from benchmarks.machine import NO_JOBLIB, WORKERS, Machine, blocks, numbers, packed
 from benchmarks.workload import Workload
 from flowgraph import Graph, Retry, stage
 from flowgraph.runtime.scope import SystemClock
@@ -105,12 +104,6 @@ def joblib_each(items):
     from joblib import delayed as later
 
     return Parallel(n_jobs=WORKERS)(later(all_three)(x) for x in items)
-
-
-@cache
-def numbers(n: int) -> list[int]:
-    """The items: one list for all contenders."""
-    return list(range(n))
 
 
 def contenders(machine: Machine, scale: Scale) -> list[Contender]:

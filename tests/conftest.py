@@ -55,6 +55,20 @@ def client() -> Iterator[Client]:
         yield client
 
 
+@pytest.fixture
+def own_client() -> Iterator[Client]:
+    """A cluster of a test's own, for one that kills its workers."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Backend:
     return backend_named(request.param, request)

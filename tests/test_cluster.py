@@ -25,18 +25,6 @@ def deadly(x):
     return x
 
 
-@pytest.fixture
-def own_client():
-    """A cluster of this test's own: its workers are killed."""
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
 def test_an_item_that_kills_its_worker_is_a_failure_and_the_rest_is_there(own_client):
     """What other workers had done and lost is made again; the guilty task is named."""
     g = Graph("deadly")

@@ -26,16 +26,10 @@ def die_of(x, bad):
 
 
 @pytest.fixture
-def frail():
-    """A cluster of this test's own; a task that kills a worker once is given up."""
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        cluster.scheduler.allowed_failures = 0
-        yield client
+def frail(own_client):
+    """Where a task that kills a worker once is given up."""
+    own_client.cluster.scheduler.allowed_failures = 0
+    return own_client
 
 
 # What is behind a task that is given up

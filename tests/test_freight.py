@@ -7,7 +7,6 @@ import pickle
 import signal
 import threading
 
-import distributed
 import pytest
 from dask.base import tokenize
 from dask.task_spec import Task
@@ -104,7 +103,7 @@ def test_a_plan_stays_as_it_was(client):
     assert client.get(plan.dask, plan.keys, resources={}) == [[k + k for k in range(40)]]
 
 
-def test_it_comes_again_where_its_worker_died(tmp_path):
+def test_it_comes_again_where_its_worker_died(own_client, tmp_path):
     """Unlike what Dask has scattered."""
 
     def dies_once(x, table, marker):
@@ -116,13 +115,7 @@ def test_it_comes_again_where_its_worker_died(tmp_path):
 
     g = Graph("again")
     items = g.items(range(40)).map(dies_once, HEAVY, str(tmp_path / "died"))
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        assert g.run(items, scheduler=client).value == [k + k for k in range(40)]
+    assert g.run(items, scheduler=own_client).value == [k + k for k in range(40)]
     assert (tmp_path / "died").exists()
 
 

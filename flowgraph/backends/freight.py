@@ -94,17 +94,17 @@ class Shipment:
             return  # whoever has it
         held = [{id(parcel): parcel for parcel in _parcels(work)} for work in self._works]
         uses = Counter(known for parcels in held for known in parcels)
-        shipped: dict[int, tuple[TaskRef, Parcel[Any]]] = {}
+        shipped = {
+            id(item.parcel): self._add(item.parcel.seal())
+            for item in plan.cargo
+            if (count := uses[id(item.parcel)]) > 1 and count * weights[id(item.parcel)] > _HEAVY
+        }
+        awaited = {known: parcel for known, (_, parcel) in shipped.items()}
         for number, parcels in enumerate(held):
-            for known, parcel in parcels.items():
-                if uses[known] > 1 and uses[known] * weights[known] > _HEAVY:
-                    if known not in shipped:
-                        shipped[known] = self._add(parcel.seal())
-                    self._refs[number] += (shipped[known][0],)
-            if not shipped.keys().isdisjoint(parcels):
-                self._works[number] = _changed(
-                    self._works[number], {known: parcel for known, (_, parcel) in shipped.items()}
-                )
+            refs = [shipped[known][0] for known in parcels if known in shipped]
+            if refs:
+                self._refs[number] += tuple(refs)
+                self._works[number] = _changed(self._works[number], awaited)
 
     def _add(self, data: bytes) -> tuple[TaskRef, Parcel[Any]]:
         """A task that brings these bytes, and the parcel that awaits them."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ class Combiner:
                 return combined
         if plan.op is None:
             return self._attempt(plan.key, lambda: _grouped(table, keys, combined))
-        return self._combine(table, lambda: zip(keys, combined, strict=True))
+        return self._combine(table, partial(zip, keys, combined, strict=True))
 
     def joined(self, tables: Sequence[Table]) -> Table | Failure:
         """One table of several, in their order; the first one is changed."""
@@ -96,13 +97,13 @@ class Combiner:
             if self._op is None:
                 _extend(first, table)
                 continue
-            made = self._combine(first, lambda table=table: iter(table.items()))  # type: ignore[misc]
+            made = self._combine(first, table.items)
             if isinstance(made, Failure):
                 return made
         return first
 
     def _combine(
-        self, table: Table, pairs: Callable[[], Iterator[tuple[Any, Any]]]
+        self, table: Table, pairs: Callable[[], Iterable[tuple[Any, Any]]]
     ) -> Table | Failure:
         """The table with pairs combined with what is there."""
         op, number = self._op, self._plan.op
@@ -110,18 +111,16 @@ class Combiner:
         assert number is not None
         stage = self._stages[number]
         if not stage.is_coroutine and stage.timeout is None:
-            adding = _Adding(table, pairs(), op)
-            return self._attempt(number, adding.go_on)
+            return self._attempt(number, _Adding(table, iter(pairs()), op).go_on)
+
+        def changes() -> Table:
+            if stage.is_coroutine:
+                awaited = partial(_awaited_changes, table, pairs(), op)
+                return call_on_loop(self._scope, stage, awaited)
+            return _changes(table, pairs(), op)
+
         # An attempt that is abandoned goes on, so each has a table of its own.
-        if stage.is_coroutine:
-            made = self._attempt(
-                number,
-                lambda: call_on_loop(
-                    self._scope, stage, lambda: _awaited_changes(table, pairs(), op)
-                ),
-            )
-        else:
-            made = self._attempt(number, lambda: _changes(table, pairs(), op))
+        made = self._attempt(number, changes)
         if isinstance(made, Failure):
             return made
         table.update(made)
