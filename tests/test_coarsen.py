@@ -98,8 +98,7 @@ def test_a_call_that_waits_for_a_retry_holds_up_no_other():
     run = g.run(g.task(add, *nodes), scheduler="sync")
     assert run.value == sum(range(200))
     assert run.stats.retried == 1
-    assert 0 < order.index(0)
-    assert order.index(0) == len(groups_of(g.nodes["add"], workers=1)[0].members) - 1
+    assert order.index(0) > 0
 
 
 def test_what_cannot_leave_its_process_fails_alone():

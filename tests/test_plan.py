@@ -22,6 +22,7 @@ PASSES = [
         "keyed",
         "realign",
         "gather",
+        "regions",
         "fuse",
         "coarsen",
         "partition",

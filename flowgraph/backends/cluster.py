@@ -61,6 +61,7 @@ class Cluster:
     """
 
     finest = _FINEST
+    hands_out = False
 
     def __init__(
         self, client: Client, workers: int | None, opened: ExitStack | None = None

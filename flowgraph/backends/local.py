@@ -11,21 +11,33 @@ from dask.local import get_async
 from flowgraph.backends.alarm import Alarm, Answers
 from flowgraph.backends.pool import shared_pool
 from flowgraph.backends.sender import Sender
+from flowgraph.backends.stints import Stints
 from flowgraph.backends.threads import thread_pool
 from flowgraph.compiler.shipping import seal
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.code import Control
+from flowgraph.runtime.region import Region
+from flowgraph.runtime.work import perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import ThreadPoolExecutor
     from threading import Event
 
+    from flowgraph.backends.stints import Hands
     from flowgraph.compiler.plan import Key, Plan
     from flowgraph.runtime.outcome import Outcome
+    from flowgraph.runtime.region import Stint
 
 __all__ = ["Processes", "Sync", "Threads"]
 
 _FINEST: Final = 32
+_SHORT: Final = 2e-3
+"""Seconds of a stint in a thread: a hundred times what it takes to hand it out."""
+_LONGER: Final = 5e-3
+"""Seconds of a stint in another process."""
+_LONG: Final = 50e-3
+"""Seconds of a stint in the caller's thread, which are only for progress."""
 _GRACE: Final = 0.5
 """Seconds that a call in a worker process has left when its run was broken off."""
 _WORKER: Final = "local"
@@ -36,6 +48,7 @@ class _Local:
     """What the three have in common: nothing to open, nothing to close."""
 
     finest = _FINEST
+    hands_out = True
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -47,56 +60,100 @@ class _Local:
         pass
 
 
-def _get(
+def _get(  # noqa: PLR0913  the parts of a run
     plan: Plan,
     control: Control,
     on_outcome: Callable[[Key, Outcome], None],
     stop: Event,
-    submit: Callable[..., Future[Any]],
+    hands: Hands,
     workers: int,
-    dumps: Callable[[Any], Any],
+    seconds: float,
+    surplus: int = 1,
 ) -> Mapping[Key, Outcome]:
     """Let Dask's local scheduler run a plan.
 
     ``get_async`` is what `dask.threaded.get` and `dask.multiprocessing.get`
     call; it is not documented, and called from here only.
+
+    Parameters
+    ----------
+    hands : Hands
+        The workers.
+    workers : int
+        How many they are.
+    seconds : float
+        Length of a stint.
+    surplus : int
+        How many times as many tasks are handed over as there are workers.
     """
     wanted = [key for target in plan.targets for key in target.keys]
     found: dict[Key, Outcome] = {}
+    submit: Callable[..., Any] = hands.submit
 
     def after_task(key: Key, outcome: Outcome, *_: object) -> None:
         if key in targets:
             found[key] = outcome
         on_outcome(key, outcome)
+        if stints is not None:
+            stints.arrived(key)
         if stop.is_set():
             raise SchedulerError.stopped(plan.name)
 
     targets = set(wanted)
+    stints = None
+    if any(type(job.work) is Region for job in plan.jobs):
+        stints = Stints(
+            hands,
+            workers,
+            seconds,
+            travels=control.seals,
+            worker=_WORKER,
+            on_outcome=on_outcome,
+        )
+        submit = stints.submit
     try:
         with ExitStack() as stack:
-            if isinstance(stop, Alarm) and submit is not _call_now:  # nobody waits for a call here
+            if isinstance(stop, Alarm) and not isinstance(
+                hands, _Here
+            ):  # nobody waits for a call here
                 answers = Answers(submit)
                 over = SchedulerError.stopped(plan.name)
                 stack.enter_context(stop.rings(lambda: answers.fail(over)))
                 submit = answers.submit
             get_async(
-                submit,
-                workers,
+                submit if stints is None else stints.heard(submit),
+                workers * surplus,
                 plan.tasks(control),
                 wanted,
                 callbacks=[(None, None, None, after_task, None)],
                 get_id=lambda: _WORKER,
-                dumps=dumps,
+                dumps=_identity,
                 chunksize=1,
             )
     finally:
         # Raised: tasks that run in other threads must not go on for nobody.
         stop.set()
+        if stints is not None:
+            stints.close()
     return found
 
 
 def _identity(value: Any) -> Any:
     return value
+
+
+class _Here:
+    """The caller's own thread.  Ctrl-C goes through."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """A future that is done, as an executor would give it."""
+        future: Future[Any] = Future()
+        future.set_result(function(*args))
+        return future
+
+    def stint(self, control: Control, stint: Stint, known: Outcome) -> Future[Outcome]:
+        """Make a stint."""
+        return self.submit(perform, control, stint, known)
 
 
 class Sync(_Local):
@@ -115,14 +172,18 @@ class Sync(_Local):
     ) -> Mapping[Key, Outcome]:
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
         control = Control(plan.code, halts, stop)
-        return _get(plan, control, on_outcome, stop, _call_now, 1, _identity)
+        return _get(plan, control, on_outcome, stop, _Here(), 1, _LONG)
 
 
-def _call_now(function: Callable[..., Any], /, *args: Any) -> Future[Any]:
-    """A future that is done, as an executor would give it.  Ctrl-C goes through."""
-    future: Future[Any] = Future()
-    future.set_result(function(*args))
-    return future
+class _Pooled:
+    """The threads of a pool."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.submit = pool.submit
+
+    def stint(self, control: Control, stint: Stint, known: Outcome) -> Future[Outcome]:
+        """Make a stint."""
+        return self.submit(perform, control, stint, known)
 
 
 class Threads(_Local):
@@ -139,7 +200,8 @@ class Threads(_Local):
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
         control = Control(plan.code, halts, stop)
         with thread_pool(self.workers) as pool:
-            return _get(plan, control, on_outcome, stop, pool.submit, 2 * self.workers, _identity)
+            hands = _Pooled(pool)
+            return _get(plan, control, on_outcome, stop, hands, self.workers, _SHORT, surplus=2)
 
 
 class Processes(_Local):
@@ -161,7 +223,7 @@ class Processes(_Local):
         sender = Sender(pool, _WORKER)
         broken_off = False
         try:
-            return _get(plan, control, on_outcome, stop, sender.submit, self.workers, sender.pack)
+            return _get(plan, control, on_outcome, stop, sender, self.workers, _LONGER)
         except BaseException as error:
             # An alarm is set by the run's time limit; what is no Exception is Ctrl-C.
             broken_off = isinstance(stop, Alarm) or not isinstance(error, Exception)

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from flowgraph.backends.call import DaskCall
 from flowgraph.backends.pool import ChildDied
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.chain import ChainPart
@@ -17,36 +18,20 @@ from flowgraph.runtime.results import pick
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.setting import Setting
 from flowgraph.runtime.wire import dumps as wire_dumps
-from flowgraph.runtime.work import Work, lost, perform
+from flowgraph.runtime.work import lost, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dask.task_spec import Task
+    from collections.abc import Callable, Sequence
 
     from flowgraph.backends.pool import Pool
     from flowgraph.runtime.code import Control
+    from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.work import Work
 
 __all__ = ["Sender"]
 
 _LARGE: Final = 1 << 16
 """Bytes of a group's values from which on it is worth a copy to send only those that are read."""
-
-
-class _Call:
-    """A task with its inputs."""
-
-    __slots__ = ("control", "inputs", "work")
-
-    def __init__(self, task: Task, data: Mapping[Any, Outcome]) -> None:
-        self.control: Control
-        self.work: Work
-        self.control, self.work, *refs = task.args
-        self.inputs: Sequence[Outcome] = [data[ref.key] for ref in refs]
-
-    def here(self) -> Outcome:
-        """The outcome, made in this process."""
-        return perform(self.control, self.work, *self.inputs)
 
 
 class Sender:
@@ -66,43 +51,57 @@ class Sender:
         self._setting = Setting.here()
         self._sent: set[Future[Any]] = set()
 
-    def pack(self, task_and_data: tuple[Task, Mapping[Any, Outcome]]) -> _Call:
-        """What `submit` gets for a task."""
-        return _Call(*task_and_data)
-
     def submit(self, _batch: Any, tasks: Sequence[tuple[Any, ...]]) -> Future[Any]:
         """A future of what Dask's local scheduler expects of a batch of one task."""
-        ((key, call, *_),) = tasks
-        answer: Future[Any] = Future()
+        ((key, (task, data), *_),) = tasks
+        call = DaskCall.of(task, data)
 
-        def settle(outcome: Outcome) -> None:
-            answer.set_result([(key, (outcome, self._worker), False)])
+        def told(outcome: Outcome) -> Any:
+            return [(key, (outcome, self._worker), False)]
 
         if call.work.light:
-            settle(call.here())
-            return answer
+            done: Future[Any] = Future()
+            done.set_result(told(call.here()))
+            return done
+        return self.send(call, told)
+
+    def stint(self, control: Control, stint: Stint, known: Outcome) -> Future[Outcome]:
+        """The future of the outcome of a stint."""
+        return self.send(DaskCall(control, stint, [known]), lambda outcome: outcome)
+
+    def send(self, call: DaskCall, told: Callable[[Outcome], Any]) -> Future[Any]:
+        """Have a process do a task.
+
+        Parameters
+        ----------
+        call : DaskCall
+            The task.
+        told : callable
+            Makes the future's result of the task's outcome.
+        """
+        answer: Future[Any] = Future()
 
         def arrived(future: Future[Any]) -> None:
             self._sent.discard(future)
             if future.cancelled():
                 answer.cancel()
             elif (error := future.exception()) is None:
-                settle(future.result())
+                answer.set_result(told(future.result()))
             elif isinstance(error, SchedulerError):
                 answer.set_exception(error)  # no process: not the stage's fault, ends the run
             else:
-                settle(_lost(call, error))
+                answer.set_result(told(_lost(call, error)))
 
         try:
             future = self._send(call)
         except Exception as error:
-            settle(_lost(call, error))
+            answer.set_result(told(_lost(call, error)))
         else:
             self._sent.add(future)
             future.add_done_callback(arrived)
         return answer
 
-    def _send(self, call: _Call) -> Future[Any]:
+    def _send(self, call: DaskCall) -> Future[Any]:
         work, inputs = call.work, list(call.inputs)
         if isinstance(work, (ChainPart, Rest)) and work.head is not None:
             # Only its slice of a whole list goes to the process.
@@ -138,14 +137,15 @@ def _with_its_own(work: Work, inputs: list[Outcome]) -> tuple[Work, list[Outcome
     reads = Counter(map(id, inputs))
     for k, place in enumerate(picks):
         given = inputs[k]
-        if place is None or given.weight <= _LARGE or given.missing is not None:
+        # Of no weight is what was put together here, from what many stints made.
+        if place is None or 0 < given.weight <= _LARGE or given.missing is not None:
             continue
         if 2 * reads[id(given)] < len(given.value.values):
             inputs[k], picks[k] = pick(given, place), None
     return replace(work, picks=tuple(picks)), inputs
 
 
-def _lost(call: _Call, error: BaseException) -> Outcome:
+def _lost(call: DaskCall, error: BaseException) -> Outcome:
     """The outcome of a task whose process died, or which could not be sent."""
     scope = Scope(call.control, call.work.task)
     worker = f"process {error.pid}" if isinstance(error, ChildDied) else "unknown"

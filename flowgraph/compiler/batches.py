@@ -31,6 +31,8 @@ class Shape:
     """See `factoring`."""
     halts: bool = False
     """True if the first final failure ends the run: no item is ever missing."""
+    hands_out: bool = False
+    """True if the backend hands out the calls of a region by itself."""
 
 
 def factoring(items: int, workers: int, finest: int = 32) -> tuple[int, ...]:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from flowgraph.compiler.parts import Part
     from flowgraph.compiler.steps import Chain
     from flowgraph.compiler.tasks import Tasks
-    from flowgraph.declare.steps import Call, Keyed
+    from flowgraph.declare.steps import Keyed
 
     End = Literal["list", "count"] | LinkPlan | KeyedPlan
 
-__all__ = ["lower_chain", "owned_arguments"]
+__all__ = ["lower_chain"]
 
 MergeOf = Callable[[bool, int], "tuple[type[work.Work], tuple[Read, ...], dict[str, Any]]"]
 """What a merge is, given whether it is the last one, and how many partial results it takes."""
@@ -47,22 +47,13 @@ def lower_chain(tasks: Tasks, step: Chain) -> None:
             _combine(tasks, step, keyed)
 
 
-def owned_arguments(calls: Sequence[Call | Each]) -> list[tuple[str, Any]]:
-    """The arguments of calls, each with whose it is."""
-    return [
-        (f"stage '{call.stage.name}'", arg)
-        for call in calls
-        for arg in (*call.args, *(arg for _, arg in call.kwargs))
-    ]
-
-
 def _parts(tasks: Tasks, step: Chain, end: End) -> list[int]:
     """Add a task for each partition."""
     places = {need: place for place, need in enumerate(step.needs[1:])}
     each = [link for link in step.links if isinstance(link, Each)]
     plans = tuple(_link(tasks, link, places) for link in step.links)
     fields = {
-        "links": tasks.drafts.parcel(plans, *owned_arguments(each)),
+        "links": tasks.drafts.parcel(plans, calls=each),
         "end": end,
         "in_order": any(stage.sequential for stage in stages_of(step)),
         "owes": tuple(

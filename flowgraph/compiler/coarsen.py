@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from flowgraph.compiler.batches import factoring
 from flowgraph.compiler.dag import fresh
 from flowgraph.compiler.limits import is_limited
-from flowgraph.compiler.steps import Group, Series, annotations_of, needs_of
+from flowgraph.compiler.steps import Group, Series, annotations_of, needs_of, sharers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
     from flowgraph.declare.stage import Stage
-    from flowgraph.declare.steps import Step
+    from flowgraph.declare.steps import Call, Step
 
-__all__ = ["coarsen"]
+__all__ = ["MANY", "coarsen", "is_free"]
 
-_MANY: Final = 32
+MANY: Final = 32
 """Calls of a level, for each worker, above which they share tasks."""
 _FINER: Final = 8
 """How many times finer items are cut than levels, whose groups wait for one another."""
@@ -56,7 +56,7 @@ def coarsen(dag: Dag, shape: Shape) -> Dag:
         if isinstance(step, Series) and not step.after and _are_free(step, free):
             said = annotations_of(step)
             alike[levels[step.name], repr(sorted(said.items())) if said else ""].append(step)
-    many = _MANY * shape.workers
+    many = MANY * shape.workers
     groups = [group for group in alike.values() if len(group) > many]
     if not groups:
         return dag
@@ -90,29 +90,31 @@ def _levels(dag: Dag) -> dict[str, int]:
     for step in dag.steps:
         before = (*needs_of(step), *step.after)
         levels[step.name] = level = 1 + max([levels[name] for name in before], default=-1)
-        if isinstance(step, Group):
-            levels.update((member.name, level) for member in step.members)
+        levels.update(dict.fromkeys(sharers(step), level))
     return levels
 
 
 def _are_free(step: Series, known: dict[int, bool]) -> bool:
-    """True if nothing is lost when its calls share a task with others.
+    return all(is_free(call, known) for call in step.calls)
+
+
+def is_free(call: Call, known: dict[int, bool]) -> bool:
+    """True if nothing is lost when a call shares a task with others.
 
     Parameters
     ----------
-    step : Series
+    call : Call
         Waits for no more than it needs.
     known : dict
         What was found of a stage, under its id.
     """
-    for call in step.calls:
-        for stage in (call.stage, call.otherwise):
-            if stage is None:
-                continue
-            if (free := known.get(id(stage))) is None:
-                free = known[id(stage)] = _is_free(stage)
-            if not free:
-                return False
+    for stage in (call.stage, call.otherwise):
+        if stage is None:
+            continue
+        if (free := known.get(id(stage))) is None:
+            free = known[id(stage)] = _is_free(stage)
+        if not free:
+            return False
     return True
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.steps import Group, needs_of
+from flowgraph.compiler.steps import Group, Region, needs_of
 from flowgraph.compiler.text import line_of
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Dag:
         for step in self.steps:
             if isinstance(step, Group):
                 found.update((member.name, member) for member in step.members)
+            elif isinstance(step, Region):
+                found.update((call.name, call) for call in step.calls)
         return found
 
     def uses(self) -> Counter[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.plan import NodeInfo
     from flowgraph.declare.stage import Stage
+    from flowgraph.declare.steps import Call, Each
     from flowgraph.runtime.work import Work
 
 __all__ = ["Drafts", "Found", "Lowered", "Read"]
@@ -155,19 +156,23 @@ class Drafts:
             self._table.append(entry)
         return number
 
-    def parcel(self, value: T, *contents: tuple[str, Any]) -> Parcel[T]:
+    def parcel(
+        self, value: T, *told: tuple[str, Any], calls: Sequence[Call | Each] = ()
+    ) -> Parcel[T]:
         """A value on its way to a worker.
 
         Parameters
         ----------
         value : object
             What the worker gets.
-        *contents : (str, object)
+        *told : (str, object)
             The user's objects in it, each after its owner, who is named if it
             cannot travel.
+        calls : sequence of Call or Each
+            Whose arguments are in it, too.
         """
         parcel = Parcel(value, shipping.dumps)
-        self._cargo.append(Cargo(parcel, contents))
+        self._cargo.append(Cargo(parcel, told, calls))
         return parcel
 
     def finish(self, targets: Sequence[Found]) -> Lowered:

@@ -6,11 +6,21 @@ Each step becomes one or more tasks: a task is a piece of
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from flowgraph.compiler.chains import lower_chain, owned_arguments
+from flowgraph.compiler.chains import lower_chain
 from flowgraph.compiler.drafts import Drafts, Lowered
-from flowgraph.compiler.steps import Chain, Combine, Constant, Gathered, Group, Series, Whole
+from flowgraph.compiler.steps import (
+    Chain,
+    Combine,
+    Constant,
+    Gathered,
+    Group,
+    Region,
+    Series,
+    Whole,
+)
 from flowgraph.compiler.tasks import Tasks, prefix_of
 from flowgraph.declare.steps import (
     MISSING,
@@ -24,9 +34,8 @@ from flowgraph.declare.steps import (
     Step,
     Zip,
 )
-from flowgraph.runtime import light
+from flowgraph.runtime import light, region
 from flowgraph.runtime.arrange import Arrange
-from flowgraph.runtime.call import renumber
 from flowgraph.runtime.calling import OneCall
 from flowgraph.runtime.calls import Calls
 from flowgraph.runtime.pace import FREELY
@@ -83,6 +92,8 @@ def _lower(tasks: Tasks, step: Step) -> None:
             _lower_series(tasks, step)
         case Group():
             _lower_group(tasks, step)
+        case Region():
+            _lower_region(tasks, step)
         case Chain():
             lower_chain(tasks, step)
         case _ if isinstance(step, Collection):
@@ -138,7 +149,7 @@ def _lower_series(tasks: Tasks, step: Series) -> None:
         prefix_of(step),
         Calls,
         [tasks.of(need) for need in step.needs],
-        calls=tasks.drafts.parcel(tuple(calls), *owned_arguments(step.calls)),
+        calls=tasks.drafts.parcel(tuple(calls), calls=step.calls),
         beat=FREELY if step.lanes is None else tasks.queues.beat(step.lanes),
         owes=tuple(owes) if len(owes) > 1 else (),
     )
@@ -161,26 +172,39 @@ def _lower_group(tasks: Tasks, step: Group) -> None:
         prefix_of(step),
         Calls,
         [tasks.of(need) for need in step.needs],
-        calls=tasks.drafts.parcel(tuple(calls), *owned_arguments(contents)),
+        calls=tasks.drafts.parcel(tuple(calls), calls=contents),
         owes=tuple(owes),
         gives=tuple(gives),
     )
     tasks.share([series.name for series in step.members], number)
 
 
-def _one_call(tasks: Tasks, call: Call, slots: tuple[int, ...]) -> OneCall:
-    args, kwargs, condition = call.args, call.kwargs, call.condition
-    if slots:  # else there is nothing to renumber
-        args = tuple([renumber(arg, slots) for arg in args])
-        kwargs = tuple([(key, renumber(arg, slots)) for key, arg in kwargs])
-        condition = renumber(condition, slots)
+def _lower_region(tasks: Tasks, step: Region) -> None:
+    places = {need: place for place, need in enumerate(step.needs)}
+    places.update(zip([call.name for call in step.calls], count(len(places)), strict=False))
+    at = places.__getitem__
+    calls = tuple([_one_call(tasks, call, tuple(map(at, call.needs))) for call in step.calls])
+    gives = tasks.read_outside(step)
+    number = tasks.add(
+        step,
+        prefix_of(step),
+        region.Region,
+        [tasks.of(need) for need in step.needs],
+        calls=tasks.drafts.parcel(calls, calls=step.calls),
+        gives=tuple([places[name] - len(step.needs) for name in gives]),
+        stages={tasks.drafts.stage(call.stage): call.stage.name for call in step.calls},
+    )
+    tasks.share(gives, number)
+
+
+def _one_call(tasks: Tasks, call: Call, needs: tuple[int, ...]) -> OneCall:
     return OneCall(
         tasks.drafts.stage(call.stage),
         tasks.drafts.number(call.name),
         call.name,
-        args,
-        kwargs,
-        slots,
-        True if condition is MISSING else condition,
+        call.args,
+        call.kwargs,
+        needs,
+        True if call.condition is MISSING else call.condition,
         None if call.otherwise is None else tasks.drafts.stage(call.otherwise),
     )

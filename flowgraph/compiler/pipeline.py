@@ -20,6 +20,7 @@ from flowgraph.compiler.partition import partition
 from flowgraph.compiler.plan import Plan, node_table
 from flowgraph.compiler.prune import prune
 from flowgraph.compiler.realign import realign
+from flowgraph.compiler.regions import regions
 from flowgraph.compiler.tree import tree
 from flowgraph.compiler.validate import validate
 
@@ -56,6 +57,7 @@ def _back(shape: Shape) -> Sequence[_Pass]:
         _Pass("keyed", keyed, story.of_keyed),
         _Pass("realign", partial(realign, shape=shape), story.of_realign),
         _Pass("gather", gather, story.of_gather),
+        _Pass("regions", partial(regions, shape=shape), story.of_regions),
         _Pass("fuse", fuse, story.of_fuse),
         _Pass("coarsen", partial(coarsen, shape=shape), story.of_coarsen),
         _Pass(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dask.task_spec import Task, TaskRef
 
 from flowgraph.compiler.calm import no_collections
 from flowgraph.compiler.steps import Constant, stages_of
 from flowgraph.declare.steps import (
+    MISSING,
     Call,
     Collection,
     Concat,
@@ -45,8 +46,7 @@ Key = tuple[str, str]
 """Names a Dask task: stage and run, then a running number."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeInfo:
+class NodeInfo(NamedTuple):
     """A node of the graph, as the report shows it."""
 
     name: str
@@ -66,7 +66,8 @@ def node_table(dag: Dag) -> tuple[NodeInfo, ...]:
     table = []
     for step in dag.steps:
         if type(step) is Call:  # most steps of a large graph are
-            table.append(NodeInfo(step.name, step.stage.name, 1, kind_of(step), step.needs))
+            kind = "task" if step.condition is MISSING else "when"
+            table.append(NodeInfo(step.name, step.stage.name, 1, kind, step.needs))
             continue
         owed: int | None = 0
         if isinstance(step, Each):

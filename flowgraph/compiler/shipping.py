@@ -25,9 +25,10 @@ from flowgraph.runtime.failure import use_frames
 
 if TYPE_CHECKING:
     import pickle
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from flowgraph.declare.steps import Call, Each
     from flowgraph.runtime.code import Code, Parcel
     from flowgraph.runtime.frames import Frame
 
@@ -127,8 +128,19 @@ class Cargo:
     """Something of the user's that tasks take along."""
 
     parcel: Parcel[Any]
-    contents: tuple[tuple[str, Any], ...]
-    """The user's objects in it, each after its owner, for the error: "stage 'load'"."""
+    told: tuple[tuple[str, Any], ...] = ()
+    calls: Sequence[Call | Each] = ()
+    """Whose arguments are in it, too."""
+
+    @property
+    def contents(self) -> list[tuple[str, Any]]:
+        """The user's objects in it, each after its owner, for the error: "stage 'load'"."""
+        arguments = [
+            (f"stage '{call.stage.name}'", arg)
+            for call in self.calls
+            for arg in (*call.args, *(arg for _, arg in call.kwargs))
+        ]
+        return [*self.told, *arguments]
 
 
 def seal(code: Code, cargo: tuple[Cargo, ...]) -> None:

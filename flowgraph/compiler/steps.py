@@ -120,6 +120,13 @@ class Group(Step):
     members: tuple[Series, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region(Step):
+    """Single calls that are one task to Dask, and are handed out as they become ready."""
+
+    calls: tuple[Call, ...]
+
+
 def needs_of(step: Step) -> tuple[str, ...]:
     """The steps whose values are read, also by a chain's reduction for its initial value."""
     if isinstance(step, Chain) and isinstance(step.end, Fold):
@@ -131,9 +138,18 @@ def reads_items(step: Step) -> tuple[str, ...]:
     """Those of its needs that a step reads as collections, not as values."""
     if isinstance(step, (Zip, Concat, Whole)):
         return step.needs
-    if isinstance(step, (Call, Pack, Source, Series, Group)):
+    if isinstance(step, (Call, Pack, Source, Series, Group, Region)):
         return ()
     return step.needs[:1]
+
+
+def sharers(step: Step) -> tuple[str, ...]:
+    """The names of several steps whose values one task has; empty if it has one value."""
+    if isinstance(step, Group):
+        return tuple([member.name for member in step.members])
+    if isinstance(step, Region):
+        return tuple([call.name for call in step.calls])
+    return ()
 
 
 def node_of(step: Step) -> str:
@@ -144,6 +160,8 @@ def node_of(step: Step) -> str:
         return step.of.name
     if isinstance(step, Group):
         return step.members[0].name
+    if isinstance(step, Region):
+        return step.calls[0].name
     return step.needs[0] if isinstance(step, Gathered) else step.name
 
 
@@ -159,7 +177,7 @@ def stages_of(step: Step) -> tuple[Stage[..., Any], ...]:
             return named if step.value is None else (*named, step.value)
         case Combine():
             return stages_of(step.of)
-        case Series():
+        case Series() | Region():
             return tuple(call.stage for call in step.calls)
         case Group():
             return tuple(stage for series in step.members for stage in stages_of(series))
@@ -172,7 +190,7 @@ def members(step: Step) -> tuple[Step, ...]:
     """The steps that a fused step stands for."""
     if isinstance(step, Group):
         return tuple(call for series in step.members for call in series.calls)
-    if isinstance(step, Series):
+    if isinstance(step, (Series, Region)):
         return step.calls
     if isinstance(step, Chain):
         return (*step.links, *(() if step.end is None else (step.end,)))

@@ -11,6 +11,7 @@ from flowgraph.compiler.steps import (
     Combine,
     Gathered,
     Group,
+    Region,
     Series,
     Whole,
     members,
@@ -35,6 +36,7 @@ __all__ = [
     "of_partition",
     "of_prune",
     "of_realign",
+    "of_regions",
     "of_tree",
     "of_validate",
 ]
@@ -52,6 +54,16 @@ def of_prune(before: Dag, after: Dag) -> str:
     if not dropped:
         return "nothing dropped: the targets need every node"
     return f"dropped {_listed(dropped)}: no target needs {'it' if len(dropped) == 1 else 'them'}"
+
+
+def of_regions(before: Dag, after: Dag) -> str:
+    """Which calls are handed out in stints."""
+    found = [step for step in after.steps if isinstance(step, Region)]
+    if not found:
+        return "no single calls to hand out by themselves"
+    calls = sum(len(step.calls) for step in found)
+    tasks = "1 task" if len(found) == 1 else f"{len(found)} tasks"
+    return f"{calls} single calls are {tasks} to Dask, handed out as they become ready"
 
 
 def of_keyed(before: Dag, after: Dag) -> str:
@@ -80,7 +92,7 @@ def of_gather(before: Dag, after: Dag) -> str:
 
 def of_fuse(before: Dag, after: Dag) -> str:
     """What runs as one task."""
-    fused = [step for step in after.steps if len(members(step)) > 1]
+    fused = [s for s in after.steps if not isinstance(s, Region) and len(members(s)) > 1]
     if not fused:
         return "nothing to fuse: no two stages in a row without another reader between"
     said = [f"{len(before.steps)} nodes became {len(after.steps)}; one task for each of"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.drafts import Drafts, Read
     from flowgraph.compiler.layout import Layout
     from flowgraph.compiler.parts import Part
-    from flowgraph.compiler.steps import Lanes
+    from flowgraph.compiler.steps import Lanes, Region
     from flowgraph.declare.steps import Step
 
 __all__ = ["Tasks", "prefix_of"]
@@ -44,6 +44,7 @@ class Tasks:
         self.parts = Parts(drafts, known, self.add)
         self.queues = Queues()
         self._steps = dag.by_name()
+        self._read = set(dag.uses())
         self._made: dict[str, list[Read]] = {}
         self._whole: dict[str, list[Read]] = {}
         self._tokens: dict[str, int] = {}
@@ -58,6 +59,10 @@ class Tasks:
         """The task that has the value of a step."""
         (read,) = self._made[name]
         return read
+
+    def read_outside(self, region: Region) -> list[str]:
+        """The calls of a region whose values are read by others, or wanted."""
+        return [call.name for call in region.calls if call.name in self._read]
 
     def share(self, names: Sequence[str], number: int) -> None:
         """One task has the values of several steps."""

@@ -10,6 +10,7 @@ from flowgraph.compiler.steps import (
     Constant,
     Gathered,
     Group,
+    Region,
     Series,
     Whole,
     members,
@@ -61,6 +62,8 @@ def _right_side(step: Step) -> str:  # noqa: PLR0911  one line for each kind of 
             return f"pack({_argument(step.template, step.needs)})"
         case Series():
             return " ; ".join(map(_call, step.calls)) + _tail(lanes=step.lanes)
+        case Region():
+            return f"region of {len(step.calls)}: {_call(step.calls[0])} ; …"
         case Group():
             return f"group of {len(step.members)}: {_right_side(step.members[0])} ; …"
         case Chain():

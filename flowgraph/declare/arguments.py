@@ -7,7 +7,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.declare.node import Handle
+from flowgraph.declare.node import Handle, Node
 from flowgraph.errors import GraphError
 from flowgraph.runtime.call import Nest, Slot
 from flowgraph.runtime.call import slot as slot_at
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from flowgraph.declare.register import Register
 
-__all__ = ["Freezer", "holds_node"]
+__all__ = ["Freezer", "frozen", "holds_node"]
 
 _PLAIN: Final = frozenset({str, int, float, bool, bytes, type(None), complex})
 """The commonest types that cannot have a node inside."""
@@ -31,6 +31,8 @@ _CONTAINERS: Final = (
 _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *_CONTAINERS)
 _OPEN: Final = object()
+_FEW: Final = 8
+"""Arguments among which it is quicker to look for a node than to keep a dict of them."""
 
 
 class Freezer:
@@ -147,6 +149,36 @@ class Freezer:
         if _has_slots(items):
             return Nest(dict, tuple(items), tuple(value))
         return dict(zip(value, items, strict=True))
+
+
+def frozen(
+    graph: Register, args: Sequence[Any]
+) -> tuple[tuple[Any, ...], tuple[str, ...]] | None:
+    """Templates of a few plain values and nodes, and the steps that these are; quickly.
+
+    None for other arguments, also for those that a `Freezer` refuses.
+
+    Examples
+    --------
+    >>> from flowgraph.declare.graph import Declarations
+    >>> graph = Declarations("photos")
+    >>> frozen(graph, [graph.task(len, "abc"), 8])
+    ((Slot(position=0), 8), ('len',))
+    """
+    if len(args) > _FEW:
+        return None
+    needs: list[str] = []
+    templates: list[Any] = []
+    for arg in args:
+        if type(arg) in _PLAIN:
+            templates.append(arg)
+        elif type(arg) is Node and arg.graph is graph:
+            if arg.name not in needs:
+                needs.append(arg.name)
+            templates.append(slot_at(needs.index(arg.name)))
+        else:
+            return None
+    return tuple(templates), tuple(needs)
 
 
 def holds_node(value: Any) -> bool:

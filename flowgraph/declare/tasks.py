@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowgraph.declare.arguments import Freezer
+from flowgraph.declare.arguments import Freezer, frozen
 from flowgraph.declare.node import names_of
 from flowgraph.declare.register import Register
 from flowgraph.declare.steps import MISSING, Call
@@ -140,6 +140,11 @@ class Tasks(Register):
         """
         stage = self.stage_of(fn, name)
         stage.check(args, kwargs)
+        if when is None and not kwargs and after == () and (simple := frozen(self, args)):
+            templates, needs = simple
+            made = self.new_name(name, stage.name)
+            step = Call(name=made, needs=needs, stage=stage, args=templates, kwargs=())
+            return self.add_node(step)
         freezer = Freezer(self)
         frozen_args = freezer.args(args)
         frozen_kwargs = freezer.kwargs(kwargs) if kwargs else ()

@@ -43,7 +43,8 @@ class Account:
     workers: int = 1
     wall: float = 0.0
     """Seconds from the start of the run to its end."""
-    bundles: dict[int, Bundle] = field(default_factory=dict)
+    bundles: dict[tuple[int, int], Bundle] = field(default_factory=dict)
+    """What each task reported, by its number and that of the piece of it."""
     failures: list[Failure] = field(default_factory=list)
     counts: dict[int, Counts] = field(default_factory=dict)
     """Calls of each node, by its number."""
@@ -59,9 +60,9 @@ class Account:
 
     def add(self, bundle: Bundle) -> set[int]:
         """Note what a task reports; gives the nodes whose counts changed."""
-        if bundle.task in self.bundles:
+        if (bundle.task, bundle.part) in self.bundles:
             return set()
-        self.bundles[bundle.task] = bundle
+        self.bundles[bundle.task, bundle.part] = bundle
         self._note_failures(bundle.failures)
         return count(bundle, self.counts, self._single) | self._take_back(bundle.lost)
 

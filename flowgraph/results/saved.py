@@ -100,6 +100,7 @@ def _as_json(account: Account) -> dict[str, Any]:
 def _report(bundle: Bundle) -> dict[str, Any]:
     return {
         "task": bundle.task,
+        "part": bundle.part,
         "worker": bundle.worker,
         "started": bundle.started,
         "ended": bundle.ended,
@@ -162,6 +163,7 @@ def _of_json(data: dict[str, Any]) -> Account:
                 pack_rows(report["records"]),
                 tuple(map(_failure_of, report["failures"])),
                 tuple(_lost_of(lost, nodes) for lost in report["lost"]),
+                _one_of(range(sys.maxsize), report.get("part", 0)),
             )
         )
     return account

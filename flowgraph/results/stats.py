@@ -105,7 +105,9 @@ def count(bundle: Bundle, counts: dict[int, Counts], single: Container[int] = ()
     changed = set()
     for node, _, _, calls, _, outcome, _, _ in rows(bundle.rows):
         changed.add(node)
-        of_node = counts.setdefault(node, Counts())
+        of_node = counts.get(node)
+        if of_node is None:
+            of_node = counts[node] = Counts()
         if outcome == OK:
             of_node.completed += calls
         elif outcome in (FAILED, TIMED_OUT):

@@ -65,7 +65,7 @@ def _row(
     )
 
 
-def _times(bundles: Mapping[int, Bundle]) -> dict[int, list[tuple[float, int]]]:
+def _times(bundles: Mapping[tuple[int, int], Bundle]) -> dict[int, list[tuple[float, int]]]:
     """For each node its attempts: seconds of one, and how many took that long."""
     times: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for bundle in bundles.values():
@@ -79,12 +79,15 @@ def _times(bundles: Mapping[int, Bundle]) -> dict[int, list[tuple[float, int]]]:
 def _queued(account: Account) -> dict[int, list[float]]:
     """For each node the waits of its tasks, from when their inputs were there."""
     waits: dict[int, list[float]] = defaultdict(list)
-    bundles = account.bundles
-    for number, bundle in bundles.items():
-        ended = [bundles[n].ended for n in account.tasks[number].needs if n in bundles]
-        ready = max(ended, default=account.started)
+    ended: dict[int, float] = {}
+    for (number, _), bundle in account.bundles.items():
+        ended[number] = max(bundle.ended, ended.get(number, bundle.ended))
+    for (number, part), bundle in account.bundles.items():
+        needs = account.tasks[number].needs
+        ready = max((ended[n] for n in needs if n in ended), default=account.started)
         first = next(rows(bundle.rows), None)
-        if first is not None:  # else it made no call: a token, an empty partition
+        # A token and an empty partition make no call; the calls of a region wait for one another.
+        if first is not None and not part:
             waits[first[0]].append(max(0.0, bundle.started - ready))
     return waits
 

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.runtime.attempt import LATER, Attempts, Site
-from flowgraph.runtime.call import fill
+from flowgraph.runtime.call import Slot, fill
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.loop import call_on_loop
-from flowgraph.runtime.report import FAILED, OK
+from flowgraph.runtime.report import FAILED
 from flowgraph.runtime.watch import watch_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from flowgraph.runtime.code import Stage
-    from flowgraph.runtime.outcome import Outcome
     from flowgraph.runtime.pace import Pace
     from flowgraph.runtime.scope import Scope
 
-__all__ = ["Calling", "OneCall"]
+__all__ = ["UNREACHED", "Calling", "OneCall", "Values"]
 
 
 class OneCall(NamedTuple):
-    """A single call, as the plan says it; slots count the inputs, then earlier calls.
+    """A single call, as the plan says it.
 
     A tuple: a frozen dataclass takes three times as long to make.
     """
@@ -33,16 +33,21 @@ class OneCall(NamedTuple):
     node: int
     name: str
     args: tuple[Any, ...]
+    """Templates; their slots count in ``needs``."""
     kwargs: tuple[tuple[str, Any], ...]
     needs: tuple[int, ...]
-    """Slots that must hold a value."""
+    """Where the values that it needs are, among the inputs and the calls of its task."""
     condition: Any = True
     """Template of what must be true for the call to be made."""
     otherwise: int | None = None
     """The stage that is called if the condition is false; None for nothing."""
 
 
-_UNREACHED: Final = Skip(None)
+UNREACHED: Final = Skip(None)
+"""Stands for the value of a call that was not made, as its run ended before."""
+
+Values = list[Any] | dict[int, Any]
+"""Values by their places."""
 
 
 class Calling:
@@ -52,65 +57,98 @@ class Calling:
     ----------
     scope : Scope
         The task's notebook.
-    inputs : sequence of Outcome
-        What the calls read.
+    values : list or dict
+        What the calls read, by place; what they give is put in.
+    missing : dict
+        Why there is no value, by place; added to.
     pace : Pace, optional
         When attempts may start.
+
+    Attributes
+    ----------
+    left : set of int
+        Places of the calls that were not begun, since time was up.
+    slept : float
+        Seconds spent waiting for the next attempt of a call.
     """
 
-    def __init__(self, scope: Scope, inputs: Sequence[Outcome], pace: Pace | None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        values: Values,
+        missing: dict[int, Failure | Skip],
+        pace: Pace | None = None,
+    ) -> None:
+        self.left: set[int] = set()
+        self.slept = 0.0
         self._scope = scope
         self._pace = pace
         self._free = pace is None and not scope.control.abandons
         self._stages = scope.control.code.stages()
-        self._given = len(inputs)
-        self._missing = {k: o.missing for k, o in enumerate(inputs) if o.missing is not None}
-        self._values = [o.value for o in inputs]
+        self._values = values
+        self._missing = missing
+        self._ended = scope.now()
         self._late: list[tuple[float, int, Attempts]] = []
         self._unsettled: set[int] = set()
 
-    def values_of(self, calls: Sequence[OneCall]) -> list[Any]:
-        """What each call gives, or a Failure or Skip in its place."""
-        self._values += [_UNREACHED] * len(calls)
-        todo = list(enumerate(calls, self._given))
+    def make(
+        self,
+        calls: Iterable[tuple[int, OneCall]],
+        seconds: float = inf,
+        bound: Container[int] = (),
+    ) -> None:
+        """Make calls, each put at its place among the values.
+
+        Parameters
+        ----------
+        calls : iterable of (int, OneCall)
+            Each with its place, behind those that it needs.
+        seconds : float
+            After so long no other is begun.
+        bound : container of int
+            Those that are begun all the same.
+        """
+        until, todo = self._ended + seconds, list(calls)
         try:
             while todo or self._late:
-                todo = self._begin_all(todo)
+                todo = self._begin_all(todo, until, bound)
                 if self._late:
                     self._go_on()
         finally:
             for _, _, attempts in self._late:  # the run is over
                 attempts.close()
-        return self.so_far()
 
-    def so_far(self) -> list[Any]:
-        """What the calls gave that have been made; a Skip in the place of the others."""
-        return self._values[self._given :]
-
-    def _begin_all(self, todo: Sequence[tuple[int, OneCall]]) -> list[tuple[int, OneCall]]:
-        """Make calls, but those that need one that is late."""
+    def _begin_all(
+        self, todo: Sequence[tuple[int, OneCall]], until: float, bound: Container[int]
+    ) -> list[tuple[int, OneCall]]:
+        """Make calls; gives those that need one that is late."""
         deferred = []
+        is_over, missing, unsettled = self._scope.is_over, self._missing, self._unsettled
+        left = self.left
         for slot, call in todo:
-            if self._unsettled and not self._unsettled.isdisjoint(call.needs):
-                self._unsettled.add(slot)
+            if self._ended > until and (slot not in bound or not left.isdisjoint(call.needs)):
+                left.add(slot)
+            elif unsettled and not unsettled.isdisjoint(call.needs):
+                unsettled.add(slot)
                 deferred.append((slot, call))
             else:
-                self._unsettled.discard(slot)
+                unsettled.discard(slot)
+                if missing and (why := _blocked(call, missing)) is not None:
+                    self._settle(slot, call.node, why)
+                    continue
+                if is_over():
+                    self._scope.check()
                 self._begin(slot, call)
         return deferred
 
     def _begin(self, slot: int, call: OneCall) -> None:
-        why = _blocked(call, self._missing)
-        if why is not None:
-            self._settle(slot, call.node, why)
-            return
-        self._scope.check()
         stage = self._stages[call.stage]
         plain = stage.timeout is None and not stage.is_coroutine and call.condition is True
         if plain and self._free:
             self._call(slot, call, stage)
             return
-        begun = _begin(self._scope, call, self._values, self._pace)
+        values = self._values
+        begun = _begin(self._scope, call, [values[need] for need in call.needs], self._pace)
         if isinstance(begun, Attempts):
             self._make(slot, begun, call.node)
         else:
@@ -118,24 +156,38 @@ class Calling:
 
     def _call(self, slot: int, call: OneCall, stage: Stage) -> None:
         """Call a function that nothing is to be kept for but its time, unless it fails."""
+        _, node, name, templates, named, needs, _, _ = call
+        args: Sequence[Any] = templates
         scope, values, function = self._scope, self._values, stage.function
-        args = [fill(arg, values) for arg in call.args]
-        kwargs = {name: fill(arg, values) for name, arg in call.kwargs}
+        kwargs: dict[str, Any] = {}
+        if needs:
+            read = [values[need] for need in needs]
+            args = [read[a.position] if type(a) is Slot else fill(a, read) for a in templates]
+            kwargs = {key: fill(arg, read) for key, arg in named}
+        elif named:
+            kwargs = dict(named)
         begun = scope.now()
         try:
-            made = _listed(function(*args, **kwargs))
+            made = function(*args, **kwargs)
+            if hasattr(type(made), "__next__"):
+                made = list(made)
         except BaseException as raised:
-            site = Site(stage, call.node, call.name)
-            attempts = Attempts(scope, site, lambda: _listed(function(*args, **kwargs)))
-            self._take(slot, attempts, attempts.failed(raised, begun), call.node)
+            attempts = Attempts(
+                scope, Site(stage, node, name), lambda: _listed(function(*args, **kwargs))
+            )
+            self._take(slot, attempts, attempts.failed(raised, begun), node)
+            self._ended = scope.now()
             return
-        scope.note(call.node, None, None, 1, 1, OK, begun, scope.now())
+        self._ended = ended = scope.now()
+        scope.note_call(node, begun, ended)
         values[slot] = made
 
     def _go_on(self) -> None:
         """Make the attempt that is due first."""
         due, slot, attempts = heappop(self._late)
-        self._scope.sleep(due - self._scope.now())
+        now = self._scope.now()
+        self._scope.sleep(due - now)
+        self.slept += max(0.0, due - now)
         self._unsettled.discard(slot)
         self._make(slot, attempts, -1)
 
@@ -146,6 +198,7 @@ class Calling:
             attempts.close()
             raise
         self._take(slot, attempts, made, node)
+        self._ended = self._scope.now()
 
     def _take(self, slot: int, attempts: Attempts, made: Any, node: int) -> None:
         """Go on after an attempt."""
@@ -168,15 +221,13 @@ class Calling:
 
 def _blocked(call: OneCall, missing: Mapping[int, Failure | Skip]) -> Skip | None:
     """Why a call cannot be made."""
-    if not missing:
-        return None
     return Skip.for_first(missing[k] for k in call.needs if k in missing)
 
 
 def _begin(
     scope: Scope, call: OneCall, values: Sequence[Any], pace: Pace | None
 ) -> Attempts | Failure | Skip:
-    """The call, ready to be made; or why it is not."""
+    """The call with what it needs, ready to be made; or why it is not."""
     stages = scope.control.code.stages()
     stage = stages[call.stage]
     if call.condition is not True:

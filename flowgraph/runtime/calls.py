@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flowgraph.runtime.calling import Calling, OneCall
+from flowgraph.runtime.calling import UNREACHED, Calling, OneCall
 from flowgraph.runtime.failure import Failure, Skip, twin
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.pace import FREELY, Beat
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.pace import Pace
     from flowgraph.runtime.place import Place
     from flowgraph.runtime.scope import Scope
 
@@ -54,13 +55,7 @@ class Calls(Work):
                 scope.skip(call.node, None)
             values: list[Any] = [skip] * len(calls)
         else:
-            calling = Calling(scope, inputs[: self.reads], pace)
-            try:
-                values = calling.values_of(calls)
-            except Halt:
-                if not self.gives or (scope.control.line is not None and scope.is_over()):
-                    raise
-                values = calling.so_far()
+            values = self._made(scope, inputs[: self.reads], calls, pace)
         if self.gives:
             return Outcome(Results([values[k] for k in self.gives]))
         made = values[-1]
@@ -68,6 +63,23 @@ class Calls(Work):
         outcome = Outcome(None, made, self.stage) if lacks else Outcome(made, stage=self.stage)
         outcome.paced = self.beat.last(pace, before, busy=skip is None)
         return outcome
+
+    def _made(
+        self,
+        scope: Scope,
+        inputs: Sequence[Outcome],
+        calls: Sequence[OneCall],
+        pace: Pace | None,
+    ) -> list[Any]:
+        """What each call gives, or a Failure or Skip in its place."""
+        values = [outcome.value for outcome in inputs] + [UNREACHED] * len(calls)
+        missing = {k: o.missing for k, o in enumerate(inputs) if o.missing is not None}
+        try:
+            Calling(scope, values, missing, pace).make(enumerate(calls, len(inputs)))
+        except Halt:
+            if not self.gives or (scope.control.line is not None and scope.is_over()):
+                raise
+        return values[len(inputs) :]
 
     def lost(
         self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]

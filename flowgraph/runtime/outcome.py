@@ -194,7 +194,7 @@ class Outcome:
             except Exception as error:
                 values[k] = self._cannot_travel(None, error, place)
                 failures.append(values[k])
-        self._state = type(results)(values), None
+        self._state = results.replaced(values), None
         return failures
 
     def _cannot_travel(self, index: Index | None, error: Exception, maker: Place | None) -> Failure:

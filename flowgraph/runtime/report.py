@@ -41,7 +41,7 @@ TIMED_OUT_RETRIED: Final = 4
 SKIPPED: Final = 5
 
 _ROW = struct.Struct("<iqqiibdd")
-_HEAD = struct.Struct("<iddHII")
+_HEAD = struct.Struct("<iiddHII")
 _OUTCOME = struct.calcsize("<iqqii")
 """Where in a packed record its outcome stands, in bytes."""
 
@@ -91,6 +91,8 @@ class Bundle:
     """Final failures, as they happened."""
     lost: tuple[Lost, ...] = ()
     """Values that were there but cannot travel."""
+    part: int = 0
+    """Which of the pieces that the task was done in."""
 
     def pack(self) -> bytes:
         """The bundle as bytes that say themselves where they end."""
@@ -98,9 +100,8 @@ class Bundle:
         failures = b""
         if self.failures or self.lost:
             failures = pickle.dumps((self.failures, self.lost), protocol=5)
-        head = _HEAD.pack(
-            self.task, self.started, self.ended, len(worker), len(self.rows), len(failures)
-        )
+        lengths = len(worker), len(self.rows), len(failures)
+        head = _HEAD.pack(self.task, self.part, self.started, self.ended, *lengths)
         return b"".join((head, worker, self.rows, failures))
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -115,14 +116,14 @@ def read_bundles(data: bytes) -> Iterator[Bundle]:
     """The bundles that were packed one after the other into ``data``."""
     at = 0
     while at < len(data):
-        task, started, ended, *lengths = _HEAD.unpack_from(data, at)
+        task, part, started, ended, *lengths = _HEAD.unpack_from(data, at)
         at += _HEAD.size
         worker, packed, failed = (data[at : at + lengths[0]], b"", b"")
         at += lengths[0]
         packed, at = data[at : at + lengths[1]], at + lengths[1]
         failed, at = data[at : at + lengths[2]], at + lengths[2]
         failures, lost = pickle.loads(failed) if failed else ((), ())
-        yield Bundle(task, worker.decode(), started, ended, packed, failures, lost)
+        yield Bundle(task, worker.decode(), started, ended, packed, failures, lost, part)
 
 
 def rows(packed: bytes) -> Iterator[Row]:

@@ -27,6 +27,10 @@ class Results:
     def __init__(self, values: list[Any]) -> None:
         self.values = values
 
+    def replaced(self, values: list[Any]) -> Results:
+        """The same with other values."""
+        return Results(values)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Results, (self.values,)
 
@@ -36,9 +40,13 @@ def pick(outcome: Outcome, place: int) -> Outcome:
     if outcome.missing is not None:
         return outcome
     value = outcome.value.values[place]
+    if type(value) is Outcome:  # packed alone
+        return value
     lacks = type(value) is Failure or type(value) is Skip
     made = Outcome(None, value) if lacks else Outcome(value)
-    made.stage, made.maker, made.unnoted = outcome.stage, outcome.maker, outcome.unnoted
+    maker = outcome.maker
+    made.maker = maker[place] if isinstance(maker, tuple) else maker
+    made.stage, made.unnoted = outcome.stage, outcome.unnoted
     return made
 
 

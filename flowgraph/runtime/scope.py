@@ -13,7 +13,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from flowgraph.runtime.report import SKIPPED, Bundle, Lost, change_outcome, pack_row
+from flowgraph.runtime.report import OK, SKIPPED, Bundle, Lost, change_outcome, pack_row
 
 if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
@@ -112,6 +112,10 @@ class Scope:
             end - start,
         )
 
+    def note_call(self, node: int, begun: float, ended: float) -> None:
+        """Add the record of one call that succeeded at once; quicker than `note`."""
+        self._rows += pack_row(node, -1, -1, 1, 1, OK, begun + self._epoch, ended - begun)
+
     def change(self, mark: tuple[int, int], outcome: int) -> None:
         """Give the record that was added at ``mark`` another outcome."""
         change_outcome(self._rows, mark[0], outcome)
@@ -153,8 +157,8 @@ class Scope:
         del self._rows[mark[0] :]
         del self.failures[mark[1] :]
 
-    def bundle(self) -> Bundle:
-        """What is to be reported."""
+    def bundle(self, part: int = 0) -> Bundle:
+        """What is to be reported; ``part`` numbers the pieces that the task is done in."""
         return Bundle(
             self.task,
             here(),
@@ -163,6 +167,7 @@ class Scope:
             bytes(self._rows),
             tuple(self.failures),
             tuple(self.lost),
+            part,
         )
 
 

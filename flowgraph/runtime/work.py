@@ -40,6 +40,8 @@ class Work:
 
     task: int
     """Number of the task in its plan."""
+    part: int = 0
+    """Which of the pieces that the task is done in; the only one, but for a region."""
     node: int
     """Number of the node whose value it makes."""
     name: str
@@ -218,7 +220,7 @@ def _report(scope: Scope, work: Work, outcome: Outcome, inputs: Sequence[Outcome
     for given in inputs:
         if given.unnoted and given.maker is not None:
             scope.lost.extend(_lost_calls(given.maker, given.unnoted))
-    bundle = scope.bundle()
+    bundle = scope.bundle(work.part)
     if control.line is not None:
         control.line.report(bundle.pack())
     else:

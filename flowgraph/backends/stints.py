@@ -1,0 +1,240 @@
+"""Regions under Dask's local scheduler: their calls go to the workers in stints."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flowgraph.backends.call import DaskCall
+from flowgraph.backends.foreman import Foreman
+from flowgraph.runtime.outcome import Report
+from flowgraph.runtime.region import Region
+from flowgraph.runtime.results import picked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowgraph.compiler.plan import Key
+    from flowgraph.runtime.code import Control
+    from flowgraph.runtime.outcome import Outcome
+    from flowgraph.runtime.region import Stint
+
+__all__ = ["Hands", "Stints"]
+
+
+class Hands(Protocol):
+    """The workers of a local backend."""
+
+    def submit(self, function: Callable[..., Any], tasks: Any, /) -> Future[Any]:
+        """Call a function of Dask's local scheduler with a batch of tasks."""
+        ...
+
+    def stint(self, control: Control, stint: Stint, known: Outcome, /) -> Future[Outcome]:
+        """Make a stint."""
+        ...
+
+
+class Stints:
+    """Makes the regions of a run: as many stints of each at once as there are workers.
+
+    Parameters
+    ----------
+    hands : Hands
+        The workers.
+    workers : int
+        Stints at once.
+    seconds : float
+        Length of a stint.
+    travels : bool
+        True if they are sent to other processes.
+    worker : str
+        What Dask is told of where a task ran.
+    on_outcome : callable
+        Gets what stints report, in the driver's thread.
+    """
+
+    def __init__(  # noqa: PLR0913  what it must know
+        self,
+        hands: Hands,
+        workers: int,
+        seconds: float,
+        *,
+        travels: bool,
+        worker: str,
+        on_outcome: Callable[[Key, Outcome], None],
+    ) -> None:
+        self.hands = hands
+        self.workers = workers
+        self._seconds = seconds
+        self._travels = travels
+        self._worker = worker
+        self._on_outcome = on_outcome
+        self._open: dict[Key, _Shift] = {}
+        self._said: SimpleQueue[tuple[Key, Outcome]] = SimpleQueue()
+        self._wake: Callable[[], object] = self.tell
+
+    def submit(self, function: Callable[..., Any], tasks: Any, /) -> Future[Any]:
+        """A future of what Dask's local scheduler expects of a batch of one task."""
+        ((key, (task, data), *_),) = tasks
+        control, work, inputs = DaskCall.of(task, data)
+        if type(work) is not Region:
+            return self.hands.submit(function, tasks)
+        if work.picks:
+            inputs = picked(inputs, work.picks)
+        foreman = Foreman(control, work, inputs, self.workers, self._seconds, travels=self._travels)
+        answer: Future[Any] = Future()
+        shift = _Shift(self, key, control, foreman)
+        self._open[key] = shift
+        shift.whole.add_done_callback(partial(self._ended, key, answer))
+        shift.go_on()
+        return answer
+
+    def _ended(self, key: Key, answer: Future[Any], whole: Future[Outcome]) -> None:
+        if (error := whole.exception()) is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result([(key, (whole.result(), self._worker), False)])
+
+    def arrived(self, key: Key) -> None:
+        """Forget a region, if it is one: the driver has its outcome."""
+        self._open.pop(key, None)
+
+    def report(self, key: Key, outcome: Outcome) -> None:
+        """Say what a stint reports, in any thread."""
+        if outcome.bundle is not None:
+            self._said.put((key, Report(outcome.bundle)))
+            self._wake()
+
+    def tell(self) -> None:
+        """Hand on what was reported; in the driver's thread.
+
+        Raises
+        ------
+        BaseException
+            Whatever ends the run.
+        """
+        with suppress(Empty):
+            while True:
+                self._on_outcome(*self._said.get_nowait())
+
+    def heard(self, submit: Callable[..., Future[Any]]) -> Callable[..., _Heard]:
+        """A function that starts tasks, changed so that the scheduler is woken for reports too."""
+        return lambda *args: _Heard(self, submit(*args))
+
+    def wake_by(self, put: Callable[[Any], object]) -> None:
+        """Let whoever waits for done futures wake up for reports."""
+        self._wake = partial(put, _News(self))
+
+    def close(self) -> None:
+        """Hand on what is there of a run that ends early, by an error that is under way."""
+        for key, shift in self._open.items():
+            outcome = shift.close()
+            while not self._said.empty():
+                with suppress(BaseException):
+                    self.tell()
+            with suppress(BaseException):
+                self._on_outcome(key, outcome)
+
+
+class _Shift:
+    """A region while its stints are made.
+
+    Attributes
+    ----------
+    whole : Future
+        Of the region's outcome.
+    """
+
+    def __init__(self, stints: Stints, key: Key, control: Control, foreman: Foreman) -> None:
+        self.whole: Future[Outcome] = Future()
+        self._stints = stints
+        self._key = key
+        self._control = control
+        self._foreman = foreman
+        self._lock = Lock()
+        self._free = stints.workers
+        self._closed = False
+
+    def close(self) -> Outcome:
+        """Take no more; gives what the region has given so far."""
+        with self._lock:
+            self._closed = True
+            return self._foreman.outcome()
+
+    def go_on(self) -> None:
+        """Hand out what is ready, as long as workers are free."""
+        while True:
+            with self._lock:
+                handed = self._foreman.next() if self._free else None
+                if handed is None:
+                    return
+                self._free -= 1
+            stint, known = handed
+            future = self._stints.hands.stint(self._control, stint, known)
+            if not future.done():
+                future.add_done_callback(partial(self._arrived, stint))
+            else:  # not by a callback, which could go as deep as there are stints
+                self._take(stint, future)
+
+    def _arrived(self, stint: Stint, future: Future[Outcome]) -> None:
+        self._take(stint, future)
+        self.go_on()
+
+    def _take(self, stint: Stint, future: Future[Outcome]) -> None:
+        """Note what a stint made."""
+        if future.cancelled():  # the run has ended
+            return
+        with self._lock:
+            if self._closed:
+                return
+            over = self._foreman.over
+            try:
+                outcome = future.result()
+                self._foreman.take(stint, outcome)
+            except Exception as error:
+                self._closed = True
+                self.whole.set_exception(error)
+                return
+            self._free += 1
+            # In here: what it reports comes before its region's end.
+            self._stints.report(self._key, outcome)
+            ends = self._foreman.over and not over
+            whole = self._foreman.outcome() if ends else None
+        if whole is not None:
+            self.whole.set_result(whole)
+
+
+class _Heard:
+    """Stands for a future before Dask's local scheduler, which gives each a callback.
+
+    The callback puts it where the scheduler's thread waits; news go there too.
+    """
+
+    __slots__ = ("_future", "_stints")
+
+    def __init__(self, stints: Stints, future: Future[Any]) -> None:
+        self._stints = stints
+        self._future = future
+
+    def add_done_callback(self, put: Callable[[Any], object]) -> None:
+        """As that of a future."""
+        self._stints.wake_by(put)
+        self._future.add_done_callback(put)
+
+
+class _News:
+    """Looks like the future of a batch without tasks; hands on reports when it is asked."""
+
+    __slots__ = ("_stints",)
+
+    def __init__(self, stints: Stints) -> None:
+        self._stints = stints
+
+    def result(self) -> tuple[()]:
+        """No results of tasks."""
+        self._stints.tell()
+        return ()

@@ -1,0 +1,113 @@
+"""Put single calls that need one another into one task, whose backend hands them out.
+
+Dask takes tens of microseconds for a task on threads, and more elsewhere,
+however little it does.  A region is one task to Dask.  All its calls wait for
+the same steps outside, directly or not, and all are waited for by the same:
+so neither begins any of them later than it could, nor does anything behind
+them wait longer.  Each call keeps its retries, its errors and its record.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from flowgraph.compiler.coarsen import MANY, is_free
+from flowgraph.compiler.dag import fresh
+from flowgraph.compiler.steps import Constant, Region, needs_of
+from flowgraph.declare.steps import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from flowgraph.compiler.batches import Shape
+    from flowgraph.compiler.dag import Dag
+    from flowgraph.declare.steps import Step
+
+__all__ = ["regions"]
+
+_MOST: Final = 1024
+"""Other steps, among which it would take long to tell who waits for whom."""
+
+Surroundings = tuple[int, int]
+"""The steps outside that a call waits for, and those that wait for it: a bit for each."""
+
+
+def regions(dag: Dag, shape: Shape) -> Dag:
+    """The graph with single calls in regions, if its backend hands them out.
+
+    Parameters
+    ----------
+    dag : Dag
+        A graph in which no call reads a collection as such; see `gather`.
+    shape : Shape
+        What the plan is made for.
+    """
+    many = MANY * shape.workers  # fewer are well off with tasks of their own
+    if not shape.hands_out or len(dag.steps) <= many:
+        return dag
+    known: dict[int, bool] = {}
+    if any(isinstance(step, Region) for step in dag.steps):
+        return dag  # it has been here
+    free = [s for s in dag.steps if type(s) is Call and not s.after and is_free(s, known)]
+    made = [calls for calls in _alike(dag.steps, free) if len(calls) > many]
+    if not made:
+        return dag
+    taken = {step.name for step in dag.steps}
+    owner: dict[str, Step] = {}
+    for calls in made:
+        inside = {call.name for call in calls}
+        needs = dict.fromkeys([n for call in calls for n in call.needs if n not in inside])
+        name = fresh(f"{calls[0].name}…", taken)
+        taken.add(name)
+        region = Region(name=name, needs=tuple(needs), calls=tuple(calls))
+        owner.update(dict.fromkeys(inside, region))
+    return dag.with_steps(_in_order(dag.steps, owner))
+
+
+def _alike(steps: Sequence[Step], free: Sequence[Call]) -> Iterable[Sequence[Call]]:
+    """The free calls in groups of those with the same surroundings."""
+    others = [s for s in steps if not isinstance(s, Constant)]
+    if len(others) == len(free):
+        return [free]
+    if len(others) - len(free) > _MOST:
+        return []
+    names = {call.name for call in free}
+    bits = {step.name: 1 << k for k, step in enumerate(s for s in others if s.name not in names)}
+    before: dict[str, int] = {}
+    for step in steps:
+        mask = bits.get(step.name, 0)
+        for name in (*needs_of(step), *step.after):
+            mask |= before[name]
+        before[step.name] = mask
+    behind: dict[str, int] = defaultdict(int)
+    for step in reversed(steps):
+        mask = behind[step.name] = behind[step.name] | bits.get(step.name, 0)
+        if mask:
+            for name in (*needs_of(step), *step.after):
+                behind[name] |= mask
+    alike: dict[Surroundings, list[Call]] = defaultdict(list)
+    for call in free:
+        alike[before[call.name], behind[call.name]].append(call)
+    return alike.values()
+
+
+def _in_order(steps: Sequence[Step], owner: Mapping[str, Step]) -> list[Step]:
+    """The steps, with regions in the place of their calls, each behind all that it needs."""
+    by_name = {step.name: owner.get(step.name, step) for step in steps}
+    done: set[str] = set()
+    ordered: list[Step] = []
+    for step in steps:
+        rest = [by_name[step.name]]
+        while rest:
+            made = rest[-1]
+            if made.name not in done:
+                lacks = [by_name[n] for n in (*needs_of(made), *made.after)]
+                lacks = [each for each in lacks if each.name not in done]
+                if lacks:
+                    rest.extend(reversed(lacks))
+                    continue
+                done.add(made.name)
+                ordered.append(made)
+            rest.pop()
+    return ordered

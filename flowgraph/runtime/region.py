@@ -1,0 +1,204 @@
+"""Single calls that need one another, made in stints.
+
+A region is one task to Dask: a part of the graph that has nothing but single
+calls.  Whoever has it hands out its calls as they become ready, in stints: as
+many as take about so long.  Calls that turn out to be slow end a stint early,
+and what it has not begun goes back.  So quick calls cost no task each, and
+slow ones still keep all workers busy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from flowgraph.runtime.calling import UNREACHED, Calling, OneCall, Values
+from flowgraph.runtime.failure import Failure, Skip, twin
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.place import Place
+from flowgraph.runtime.report import FAILED, Lost
+from flowgraph.runtime.results import Results
+from flowgraph.runtime.scope import Halt
+from flowgraph.runtime.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.scope import Scope
+
+__all__ = ["Done", "Known", "Region", "Stint"]
+
+_SLOW: Final = 1e-3
+"""Seconds of a call, from which on its value is packed by itself: it may be large."""
+
+
+class Known:
+    """The values that a stint reads, by place, and why some are missing."""
+
+    __slots__ = ("missing", "values")
+
+    def __init__(self, values: Values, missing: dict[int, Failure | Skip]) -> None:
+        self.values = values
+        self.missing = missing
+
+
+class Done(Results):
+    """What a stint made.
+
+    Parameters
+    ----------
+    values : list
+        What each of its calls gave whose value others read, in order; a Failure or
+        Skip where there is no value, an Outcome where it is packed by itself.
+    left : frozenset of int
+        Places of the calls that it did not begin.
+    busy : float
+        Seconds that its calls took.
+    """
+
+    __slots__ = ("busy", "left")
+
+    def __init__(self, values: list[Any], left: frozenset[int], busy: float) -> None:
+        super().__init__(values)
+        self.left = left
+        self.busy = busy
+
+    def replaced(self, values: list[Any]) -> Done:
+        """The same with other values."""
+        return Done(values, self.left, self.busy)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Done, (self.values, self.left, self.busy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region(Work):
+    """Makes the calls of a part of the graph."""
+
+    light: ClassVar[bool] = False
+
+    calls: Parcel[tuple[OneCall, ...]]
+    """Each behind those that it needs."""
+    gives: tuple[int, ...]
+    """Which calls' values others read."""
+    stages: Mapping[int, str]
+    """The names of their stages, by number."""
+
+    @property
+    def maker(self) -> tuple[Place, ...]:
+        """The nodes that made the values."""
+        calls = self.calls.open()
+        return tuple([_place(calls[k], self.stages) for k in self.gives])
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it all in one stint."""
+        calls = self.calls.open()
+        values = [outcome.value for outcome in inputs] + [UNREACHED] * len(calls)
+        missing = {k: o.missing for k, o in enumerate(inputs) if o.missing is not None}
+        try:
+            Calling(scope, values, missing).make(enumerate(calls, len(inputs)))
+        except Halt:
+            if scope.control.line is not None and scope.is_over():
+                raise
+        return Outcome(Results([values[len(inputs) + k] for k in self.gives]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stint(Work):
+    """Makes some calls of a region that are ready, until its time is up."""
+
+    light: ClassVar[bool] = False
+
+    slots: tuple[int, ...]
+    """The places of its calls."""
+    calls: Parcel[tuple[OneCall, ...]]
+    bound: frozenset[int]
+    """Places of the calls that are made in the stint of the one before, alone in reading it."""
+    inner: frozenset[int]
+    """Places of the values that only those read."""
+    seconds: float = inf
+    stages: Mapping[int, str]
+    travels: bool
+    """True if its values leave its process."""
+
+    @property
+    def maker(self) -> tuple[Place, ...]:
+        """The nodes that made the values, if they leave the process."""
+        if not self.travels:
+            return ()
+        pairs = zip(self.slots, self.calls.open(), strict=True)
+        return tuple([_place(call, self.stages) for k, call in pairs if k not in self.inner])
+
+    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
+        """Do it."""
+        known: Known = inputs[0].value
+        values, missing = known.values, known.missing
+        if self.travels:
+            values, missing = _opened(known)
+        calling = Calling(scope, values, missing)
+        begun = scope.now()
+        left: set[int] = calling.left
+        try:
+            todo = zip(self.slots, self.calls.open(), strict=True)
+            calling.make(todo, self.seconds, self.bound)
+        except Halt:
+            left = {k for k in self.slots if k not in values} if self.travels else left
+        busy = scope.now() - begun - calling.slept
+        if not self.travels:  # they are where they belong
+            return Outcome(Done([], frozenset(), busy))
+        outs = [
+            values[k] if k not in left else UNREACHED for k in self.slots if k not in self.inner
+        ]
+        if busy > _SLOW * len(outs):
+            outs = self._packed(scope, outs)
+        return Outcome(Done(outs, frozenset(left), busy))
+
+    def _packed(self, scope: Scope, values: list[Any]) -> list[Any]:
+        """Values each packed by itself, so that nobody unpacks those that he only hands on."""
+        packed: list[Any] = []
+        for value, place in zip(values, self.maker, strict=True):
+            if type(value) is Failure or type(value) is Skip:
+                packed.append(value)
+                continue
+            outcome = Outcome(value, stage=place.stage)
+            outcome.maker = place
+            failures = outcome.seal()
+            scope.lost.extend([Lost(place.node, None, each, partial=False) for each in failures])
+            packed.append(failures[0] if failures else outcome)
+        return packed
+
+    def lost(
+        self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]
+    ) -> Outcome:
+        """The outcome if it could not be done: each call failed, none for another."""
+        now = scope.now()
+        values = []
+        for slot, call in zip(self.slots, self.calls.open(), strict=True):
+            place = _place(call, self.stages)
+            scope.note(place.node, None, None, 1, 1, FAILED, now, now)
+            failure = Failure(place.stage, place.name, None, 1, worker, (twin(error),))
+            scope.failures.append(failure)
+            if slot not in self.inner:
+                values.append(failure)
+        return Outcome(Done(values, frozenset(), 0.0))
+
+
+def _place(call: OneCall, stages: Mapping[int, str]) -> Place:
+    return Place(call.node, call.name, stages[call.stage])
+
+
+def _opened(known: Known) -> tuple[dict[int, Any], dict[int, Failure | Skip]]:
+    """The values that came to this process, unpacked."""
+    values: dict[int, Any] = {}
+    missing = dict(known.missing)
+    assert isinstance(known.values, dict)
+    for slot, value in known.values.items():
+        if type(value) is not Outcome:
+            values[slot] = value
+        elif value.missing is not None:
+            missing[slot] = value.missing
+        else:
+            values[slot] = value.value
+    return values, missing
