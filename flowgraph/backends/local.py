@@ -107,6 +107,7 @@ def _get(  # noqa: PLR0913  the parts of a run
             workers,
             seconds,
             travels=control.seals,
+            here=isinstance(hands, _Here),
             worker=_WORKER,
             on_outcome=on_outcome,
         )

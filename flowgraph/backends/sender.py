@@ -133,16 +133,29 @@ class Sender:
 
 def _with_its_own(work: Work, inputs: list[Outcome]) -> tuple[Work, list[Outcome]]:
     """A task, and its inputs without the large values of a group that it does not read."""
-    picks = list(work.picks)
-    reads = Counter(map(id, inputs))
-    for k, place in enumerate(picks):
-        given = inputs[k]
-        # Of no weight is what was put together here, from what many stints made.
-        if place is None or 0 < given.weight <= _LARGE or given.missing is not None:
+    reads = Counter([number for number, place in work.picks if place is not None])
+    kept: dict[int, int] = {}
+    sent: list[Outcome] = []
+    picks: list[tuple[int, int | None]] = []
+    for number, place in work.picks:
+        given = inputs[number]
+        if place is not None and _is_worth_a_copy(given, reads[number]):
+            picks.append((len(sent), None))
+            sent.append(pick(given, place))
             continue
-        if 2 * reads[id(given)] < len(given.value.values):
-            inputs[k], picks[k] = pick(given, place), None
-    return replace(work, picks=tuple(picks)), inputs
+        if number not in kept:
+            kept[number] = len(sent)
+            sent.append(given)
+        picks.append((kept[number], place))
+    return replace(work, picks=tuple(picks)), sent
+
+
+def _is_worth_a_copy(given: Outcome, reads: int) -> bool:
+    """True if so few of a task's values are read that they are better sent by themselves."""
+    # Of no weight is what was put together here, from what many stints made.
+    if 0 < given.weight <= _LARGE or given.missing is not None:
+        return False
+    return 2 * reads < len(given.value.values)
 
 
 def _lost(call: DaskCall, error: BaseException) -> Outcome:

@@ -53,6 +53,8 @@ class Stints:
         True if they are sent to other processes.
     worker : str
         What Dask is told of where a task ran.
+    here : bool
+        True if they are made in the driver's own thread.
     on_outcome : callable
         Gets what stints report, in the driver's thread.
     """
@@ -64,6 +66,7 @@ class Stints:
         seconds: float,
         *,
         travels: bool,
+        here: bool,
         worker: str,
         on_outcome: Callable[[Key, Outcome], None],
     ) -> None:
@@ -75,7 +78,7 @@ class Stints:
         self._on_outcome = on_outcome
         self._open: dict[Key, _Shift] = {}
         self._said: SimpleQueue[tuple[Key, Outcome]] = SimpleQueue()
-        self._wake: Callable[[], object] = self.tell
+        self._wake: Callable[[], object] | None = self.tell if here else None
 
     def submit(self, function: Callable[..., Any], tasks: Any, /) -> Future[Any]:
         """A future of what Dask's local scheduler expects of a batch of one task."""
@@ -107,7 +110,8 @@ class Stints:
         """Say what a stint reports, in any thread."""
         if outcome.bundle is not None:
             self._said.put((key, Report(outcome.bundle)))
-            self._wake()
+            if self._wake is not None:
+                self._wake()
 
     def tell(self) -> None:
         """Hand on what was reported; in the driver's thread.
@@ -127,7 +131,10 @@ class Stints:
 
     def wake_by(self, put: Callable[[Any], object]) -> None:
         """Let whoever waits for done futures wake up for reports."""
-        self._wake = partial(put, _News(self))
+        if self._wake != self.tell:
+            self._wake = partial(put, _News(self))
+            if not self._said.empty():  # it was said before anybody could be woken
+                self._wake()
 
     def close(self) -> None:
         """Hand on what is there of a run that ends early, by an error that is under way."""

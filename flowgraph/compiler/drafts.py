@@ -120,9 +120,11 @@ class Drafts:
         number = len(self._drafts)
         place = self._numbers[node]
         given = (*reads, *after, *before)
-        if tuple in set(map(type, given)):
-            fields["picks"] = tuple(map(_place, given))
         inputs = tuple(map(_number, given))
+        if tuple in set(map(type, given)):
+            inputs = tuple(dict.fromkeys(inputs))
+            order = {number: k for k, number in enumerate(inputs)}
+            fields["picks"] = tuple([(order[_number(read)], _place(read)) for read in given])
         made = kind(
             task=number,
             node=place,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from flowgraph.compiler import shipping
 from flowgraph.compiler.chains import lower_chain
 from flowgraph.compiler.drafts import Drafts, Lowered
 from flowgraph.compiler.steps import (
@@ -22,6 +23,7 @@ from flowgraph.compiler.steps import (
     Whole,
 )
 from flowgraph.compiler.tasks import Tasks, prefix_of
+from flowgraph.declare.arguments import is_plain
 from flowgraph.declare.steps import (
     MISSING,
     Batch,
@@ -38,6 +40,7 @@ from flowgraph.runtime import light, region
 from flowgraph.runtime.arrange import Arrange
 from flowgraph.runtime.calling import OneCall
 from flowgraph.runtime.calls import Calls
+from flowgraph.runtime.code import Parcel
 from flowgraph.runtime.pace import FREELY
 from flowgraph.runtime.place import Place
 
@@ -185,12 +188,16 @@ def _lower_region(tasks: Tasks, step: Region) -> None:
     at = places.__getitem__
     calls = tuple([_one_call(tasks, call, tuple(map(at, call.needs))) for call in step.calls])
     gives = tasks.read_outside(step)
+    # Each call is pickled in its stint: here only what may not travel at all is tried.
+    doubtful = [call for call in step.calls if not is_plain(call)]
+    if doubtful:
+        tasks.drafts.parcel([(call.args, call.kwargs) for call in doubtful], calls=doubtful)
     number = tasks.add(
         step,
         prefix_of(step),
         region.Region,
         [tasks.of(need) for need in step.needs],
-        calls=tasks.drafts.parcel(calls, calls=step.calls),
+        calls=Parcel(calls, shipping.dumps),
         gives=tuple([places[name] - len(step.needs) for name in gives]),
         stages={tasks.drafts.stage(call.stage): call.stage.name for call in step.calls},
     )

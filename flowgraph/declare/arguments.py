@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from flowgraph.declare.register import Register
+    from flowgraph.declare.steps import Call
 
-__all__ = ["Freezer", "frozen", "holds_node"]
+__all__ = ["Freezer", "frozen", "holds_node", "is_plain"]
 
 _PLAIN: Final = frozenset({str, int, float, bool, bytes, type(None), complex})
 """The commonest types that cannot have a node inside."""
+
+_PLAIN_OR_SLOT: Final = _PLAIN | {Slot}
 
 _CONTAINERS: Final = (
     *(list, tuple, dict, set, frozenset, deque, MappingProxyType),
@@ -151,9 +154,7 @@ class Freezer:
         return dict(zip(value, items, strict=True))
 
 
-def frozen(
-    graph: Register, args: Sequence[Any]
-) -> tuple[tuple[Any, ...], tuple[str, ...]] | None:
+def frozen(graph: Register, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[str, ...]] | None:
     """Templates of a few plain values and nodes, and the steps that these are; quickly.
 
     None for other arguments, also for those that a `Freezer` refuses.
@@ -179,6 +180,11 @@ def frozen(
         else:
             return None
     return tuple(templates), tuple(needs)
+
+
+def is_plain(call: Call) -> bool:
+    """True if all arguments of a call are nodes, or constants of the commonest types."""
+    return not call.kwargs and _PLAIN_OR_SLOT.issuperset(map(type, call.args))
 
 
 def holds_node(value: Any) -> bool:

@@ -22,6 +22,9 @@ class Slot:
     position: int
     """Which of the step's needs, from 0."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return slot, (self.position,)
+
 
 @dataclass(frozen=True, slots=True)
 class Nest:

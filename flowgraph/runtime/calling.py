@@ -126,7 +126,8 @@ class Calling:
         is_over, missing, unsettled = self._scope.is_over, self._missing, self._unsettled
         left = self.left
         for slot, call in todo:
-            if self._ended > until and (slot not in bound or not left.isdisjoint(call.needs)):
+            time_is_up = self._ended > until and slot not in bound and not self._is_waiting()
+            if time_is_up or (left and not left.isdisjoint(call.needs)):
                 left.add(slot)
             elif unsettled and not unsettled.isdisjoint(call.needs):
                 unsettled.add(slot)
@@ -140,6 +141,10 @@ class Calling:
                     self._scope.check()
                 self._begin(slot, call)
         return deferred
+
+    def _is_waiting(self) -> bool:
+        """True if nothing could be done but to wait for the next attempt of a call."""
+        return bool(self._late) and self._late[0][0] > self._ended
 
     def _begin(self, slot: int, call: OneCall) -> None:
         stage = self._stages[call.stage]

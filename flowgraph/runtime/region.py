@@ -113,7 +113,8 @@ class Stint(Work):
 
     slots: tuple[int, ...]
     """The places of its calls."""
-    calls: Parcel[tuple[OneCall, ...]]
+    calls: Parcel[tuple[tuple[Any, ...], ...]]
+    """The parts of each; see `OneCall`."""
     bound: frozenset[int]
     """Places of the calls that are made in the stint of the one before, alone in reading it."""
     inner: frozenset[int]
@@ -128,8 +129,11 @@ class Stint(Work):
         """The nodes that made the values, if they leave the process."""
         if not self.travels:
             return ()
-        pairs = zip(self.slots, self.calls.open(), strict=True)
+        pairs = zip(self.slots, self._calls(), strict=True)
         return tuple([_place(call, self.stages) for k, call in pairs if k not in self.inner])
+
+    def _calls(self) -> list[OneCall]:
+        return list(map(OneCall._make, self.calls.open()))
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
@@ -141,7 +145,7 @@ class Stint(Work):
         begun = scope.now()
         left: set[int] = calling.left
         try:
-            todo = zip(self.slots, self.calls.open(), strict=True)
+            todo = zip(self.slots, self._calls(), strict=True)
             calling.make(todo, self.seconds, self.bound)
         except Halt:
             left = {k for k in self.slots if k not in values} if self.travels else left
@@ -151,7 +155,7 @@ class Stint(Work):
         outs = [
             values[k] if k not in left else UNREACHED for k in self.slots if k not in self.inner
         ]
-        if busy > _SLOW * len(outs):
+        if busy > _SLOW * (len(self.slots) - len(left)):
             outs = self._packed(scope, outs)
         return Outcome(Done(outs, frozenset(left), busy))
 
@@ -175,7 +179,7 @@ class Stint(Work):
         """The outcome if it could not be done: each call failed, none for another."""
         now = scope.now()
         values = []
-        for slot, call in zip(self.slots, self.calls.open(), strict=True):
+        for slot, call in zip(self.slots, self._calls(), strict=True):
             place = _place(call, self.stages)
             scope.note(place.node, None, None, 1, 1, FAILED, now, now)
             failure = Failure(place.stage, place.name, None, 1, worker, (twin(error),))

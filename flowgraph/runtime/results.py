@@ -50,9 +50,8 @@ def pick(outcome: Outcome, place: int) -> Outcome:
     return made
 
 
-def picked(inputs: Sequence[Outcome], picks: Sequence[int | None]) -> list[Outcome]:
+def picked(inputs: Sequence[Outcome], picks: Sequence[tuple[int, int | None]]) -> list[Outcome]:
     """The inputs of a task, where some are one call's of a group."""
     return [
-        outcome if place is None else pick(outcome, place)
-        for outcome, place in zip(inputs, picks, strict=True)
+        inputs[number] if place is None else pick(inputs[number], place) for number, place in picks
     ]

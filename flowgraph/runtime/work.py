@@ -54,8 +54,11 @@ class Work:
     """How many of the others must have ended well."""
     seals: bool = False
     """True if the value is wanted: on a cluster it is sent to the driver."""
-    picks: tuple[int | None, ...] = ()
-    """For each input its place among several values of a task; empty if no input is such."""
+    picks: tuple[tuple[int, int | None], ...] = ()
+    """For each input the task that has it, and its place if that has several values.
+
+    Empty if none has: else a task that reads many values of one would depend on it as often.
+    """
     owes: tuple[Place, ...] = ()
     """The nodes it calls, in order, if they are others than its own.
 
