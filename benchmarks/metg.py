@@ -33,6 +33,8 @@ FEWEST = 5
 """Steps of a run, each of four tasks."""
 SPREAD = 5
 """The first guess may be wrong by this factor, in both directions."""
+WIDER = 4
+"""How often as much more is tried upwards."""
 
 
 def cell(turns, *parents):
@@ -137,12 +139,22 @@ class Probe:
             self.steps = min(MOST // WIDTH, 2 * self.steps)
         guess = turns_for(took / (self.steps * WIDTH) * self.cores)
         self.low, self.high = max(1.0, guess / SPREAD), guess * SPREAD
+        # It may be far above the cost of an empty task, where quick tasks do not use all cores.
+        for _ in range(WIDER):
+            if self.efficiency(round(self.high)) >= 0.5:
+                self.reached = True
+                break
+            self.low, self.high = self.high, self.high * SPREAD
+
+    def efficiency(self, turns: int) -> float:
+        """The part of the machine that works, at one length; long tasks need to be fewer."""
+        fit = round(self.enough * turns_for(1) / turns / WIDTH)
+        useful, took = self.measure(turns, max(FEWEST, min(self.steps, fit)))
+        return useful / (took * self.cores)
 
     def look(self) -> None:
-        """Measure once more at the length that is being tried; long ones need fewer tasks."""
-        fit = round(self.enough * turns_for(1) / self.middle / WIDTH)
-        useful, took = self.measure(self.middle, max(FEWEST, min(self.steps, fit)))
-        self.seen.append(useful / (took * self.cores))
+        """Measure once more at the length that is being tried."""
+        self.seen.append(self.efficiency(self.middle))
 
     def halve(self) -> None:
         """Keep the half in which it must be."""

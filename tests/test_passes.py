@@ -292,10 +292,10 @@ def test_partition_and_tree_say_how_many_tasks_there_are():
         """
         graph cuts
           items = items(1000)
-          merge = items | map(load) | reduce(merge)  [partitions 13, tree 13→2→1]
+          merge = items | map(load) | reduce(merge)  [partitions 12, tree 12→2→1]
           load-2 = load('x')
           items-2 = items(load-2)
-          count = items-2 | count  [partitions 13]
+          count = items-2 | count  [partitions 12]
           return merge, count
         """,
     )

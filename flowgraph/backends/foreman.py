@@ -26,6 +26,8 @@ _FIRST: Final = 4
 """Stints a worker that the first ones would be enough for."""
 _MOST: Final = 4096
 """Calls of a stint at most."""
+_WORTH: Final = 10
+"""What part of a stint a worker must get of the calls that are ready, for them to be shared."""
 _QUICKEST: Final = 1e-7
 """Seconds of a call at least, for the arithmetic."""
 _FREE, _GIVEN, _MADE = range(3)
@@ -37,9 +39,9 @@ class Foreman:
     Not for several threads at once: whoever has it takes a lock.
 
     A stint gets as many calls as should take `seconds`, going by the last one.
-    While those that are ready take longer than that for all workers, each gets
-    its share of them; else one worker gets them all, and what becomes ready by
-    them: to hand calls out costs more than to make them.
+    If those that are ready give all workers something to do for a good part of
+    that, each gets its share; else one worker gets them all, and what becomes
+    ready by them: to hand calls out would take longer than to make them.
 
     Parameters
     ----------
@@ -128,7 +130,9 @@ class Foreman:
         if pace is not None:
             share = -(-ready // self._workers)
             many = min(_MOST, int(self._seconds / pace) + 1)
-            with_readers = ready * pace <= self._workers * self._seconds / 4
+            with_readers = (
+                max(ready, self._workers) * pace <= self._workers * self._seconds / _WORTH
+            )
             many = many if with_readers else min(many, share)
         return self._stint(*self._claim(many, with_readers=with_readers))
 

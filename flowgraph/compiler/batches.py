@@ -49,7 +49,7 @@ def factoring(items: int, workers: int, finest: int = 32) -> tuple[int, ...]:
     workers : int
         Tasks that run at once.
     finest : int
-        No batch is smaller than one ``finest``-th of a worker's share; up to
+        The last batches are about one ``finest``-th of a worker's share; up to
         that many items per worker, each is a batch of its own.
 
     Returns
@@ -65,7 +65,7 @@ def factoring(items: int, workers: int, finest: int = 32) -> tuple[int, ...]:
     Examples
     --------
     >>> factoring(64, workers=2, finest=8)
-    (8, 8, 6, 6, 5, 5, 4, 4, 4, 4, 4, 4, 2)
+    (8, 8, 6, 6, 5, 5, 5, 5, 4, 4, 4, 4)
     >>> factoring(3, workers=2)
     (1, 1, 1)
     """
@@ -74,14 +74,13 @@ def factoring(items: int, workers: int, finest: int = 32) -> tuple[int, ...]:
     least = -(-items // (finest * workers))
     sizes: list[int] = []
     left = items
-    while left:
-        batch = max(-(-left // (4 * workers)), least)
-        for _ in range(workers):
-            sizes.append(min(batch, left))
-            left -= sizes[-1]
-            if not left:
-                break
-    return tuple(sizes)
+    while (batch := -(-left // (4 * workers))) > least:
+        sizes += [batch] * workers
+        left -= batch * workers
+    # The rest in rounds that are full: one batch more than others would hold up all at the end.
+    last = workers * max(1, round(left / (least * workers)))
+    each, more = divmod(left, last)
+    return (*sizes, *[each + 1] * more, *[each] * (last - more))
 
 
 def rounds(items: int, workers: int, slots: int, parts: int = 4) -> tuple[int, ...]:

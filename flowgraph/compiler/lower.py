@@ -152,7 +152,7 @@ def _lower_series(tasks: Tasks, step: Series) -> None:
         prefix_of(step),
         Calls,
         [tasks.of(need) for need in step.needs],
-        calls=tasks.drafts.parcel(tuple(calls), calls=step.calls),
+        calls=tasks.drafts.parcel(tuple(map(tuple, calls)), calls=step.calls),
         beat=FREELY if step.lanes is None else tasks.queues.beat(step.lanes),
         owes=tuple(owes) if len(owes) > 1 else (),
     )
@@ -175,7 +175,7 @@ def _lower_group(tasks: Tasks, step: Group) -> None:
         prefix_of(step),
         Calls,
         [tasks.of(need) for need in step.needs],
-        calls=tasks.drafts.parcel(tuple(calls), calls=contents),
+        calls=tasks.drafts.parcel(tuple(map(tuple, calls)), calls=contents),
         owes=tuple(owes),
         gives=tuple(gives),
     )
