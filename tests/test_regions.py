@@ -308,6 +308,79 @@ def test_what_cannot_leave_its_process_fails_alone(scheduler):
     assert (run.stages[0].completed, run.stages[0].failed) == (97 - failed, failed)
 
 
+class Trap:
+    """Cannot be unpacked in the process that made it."""
+
+    def __setstate__(self, state):
+        raise ValueError("no unpacking")
+
+    def __getstate__(self):
+        return {"a": 1}
+
+
+def test_a_value_that_cannot_be_unpacked_fails_only_what_reads_it():
+    def make(k):
+        return Trap() if k == 30 else (k,)
+
+    g, nodes = crowd(make)
+    lengths = [g.task(len, node, name=f"len{k}") for k, node in enumerate(nodes)]
+    run = g.run(*lengths, scheduler="processes", workers=2, on_error="collect")
+    made = [k for k, node in enumerate(lengths) if run_has(run, node)]
+    assert len(made) >= 100
+    assert 30 not in made
+    assert not run.ok
+
+
+def run_has(run, node):
+    try:
+        return run[node] == 1
+    except (StageError, SkippedError):
+        return False
+
+
+@pytest.mark.parametrize("deaths", [(10,), (10, 190), (0, 190)])
+def test_all_calls_are_accounted_for_when_processes_die(deaths):
+    def dies(k):
+        if k in deaths:
+            os._exit(1)
+        return k
+
+    g, nodes = crowd(dies)
+    run = g.run(*nodes, scheduler="processes", workers=2, on_error="collect")
+    failed = [node for node in nodes if not is_there(run, node)]
+    stats = run.stats
+    assert len(deaths) <= len(failed) == len(run.errors) == stats.failed < 200
+    assert (stats.completed, stats.skipped, stats.cancelled) == (200 - len(failed), 0, 0)
+
+
+def is_there(run, node):
+    try:
+        run[node]
+    except StageError:
+        return False
+    return True
+
+
+def test_nothing_is_handed_out_when_the_run_is_over():
+    told = threading.Event()
+
+    def nap(k):
+        time.sleep(0.002)
+        return k
+
+    def busy(_):
+        if not told.is_set():
+            told.set()
+            time.sleep(1)  # the time limit comes while the driver is at something else
+
+    g, nodes = crowd(nap, size=2000)
+    with pytest.raises(StageTimeout) as caught:
+        g.run(*nodes, scheduler="threads", workers=2, timeout=0.2, progress=busy)
+    run = caught.value.run
+    assert len(run._account.bundles) < 2000
+    assert run.stats.completed < 2000
+
+
 def test_as_many_stints_as_calls(monkeypatch):
     """However many follow one another in the caller's own thread."""
     monkeypatch.setattr(local, "_LONG", 1e-12)

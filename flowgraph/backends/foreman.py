@@ -221,7 +221,7 @@ class Foreman:
             made = [k - base for k in stint.slots if values[k] is not UNREACHED]
         self._settle(made)
         self._give_back([k - base for k in stint.slots if self._state[k - base] == _GIVEN])
-        if made:
+        if made and done.busy:  # else it was lost, which tells nothing
             self._pace = max(_QUICKEST, done.busy / len(made))
         self._open -= len(made)
         bundle = outcome.bundle

@@ -131,6 +131,8 @@ def _get(  # noqa: PLR0913  the parts of a run
                 dumps=_identity,
                 chunksize=1,
             )
+        if stints is not None:
+            stints.tell()  # what one thread has kept when another one ended a region
     finally:
         # Raised: tasks that run in other threads must not go on for nobody.
         stop.set()

@@ -163,5 +163,5 @@ def _lost(call: DaskCall, error: BaseException) -> Outcome:
     scope = Scope(call.control, call.work.task)
     worker = f"process {error.pid}" if isinstance(error, ChildDied) else "unknown"
     outcome = lost(scope, call.work, error, worker, call.inputs)
-    outcome.bundle = scope.bundle()
+    outcome.bundle = scope.bundle(call.work.part)
     return outcome

@@ -106,12 +106,16 @@ class Stints:
         """Forget a region, if it is one: the driver has its outcome."""
         self._open.pop(key, None)
 
-    def report(self, key: Key, outcome: Outcome) -> None:
-        """Say what a stint reports, in any thread."""
-        if outcome.bundle is not None:
-            self._said.put((key, Report(outcome.bundle)))
-            if self._wake is not None:
-                self._wake()
+    def note(self, key: Key, outcome: Outcome) -> None:
+        """Keep what a stint reports, in any thread."""
+        bundle = outcome.bundle
+        if bundle is not None and (bundle.rows or bundle.lost):
+            self._said.put((key, Report(bundle)))
+
+    def wake(self) -> None:
+        """Let the driver know that something was kept."""
+        if self._wake is not None:
+            self._wake()
 
     def tell(self) -> None:
         """Hand on what was reported; in the driver's thread.
@@ -134,7 +138,7 @@ class Stints:
         if self._wake != self.tell:
             self._wake = partial(put, _News(self))
             if not self._said.empty():  # it was said before anybody could be woken
-                self._wake()
+                self.wake()
 
     def close(self) -> None:
         """Hand on what is there of a run that ends early, by an error that is under way."""
@@ -176,7 +180,8 @@ class _Shift:
         """Hand out what is ready, as long as workers are free."""
         while True:
             with self._lock:
-                handed = self._foreman.next() if self._free else None
+                wanted = self._free and not self._closed and not self._is_over()
+                handed = self._foreman.next() if wanted else None
                 if handed is None:
                     return
                 self._free -= 1
@@ -187,30 +192,34 @@ class _Shift:
             else:  # not by a callback, which could go as deep as there are stints
                 self._take(stint, future)
 
+    def _is_over(self) -> bool:
+        """True if nobody wants the run any more."""
+        return self._control.stop is not None and self._control.stop.is_set()
+
     def _arrived(self, stint: Stint, future: Future[Outcome]) -> None:
-        self._take(stint, future)
-        self.go_on()
+        if future.cancelled():  # the run has ended
+            return
+        try:
+            self._take(stint, future)
+            self.go_on()
+        except BaseException as error:  # else nobody would hear of it, and the run would wait
+            with self._lock:
+                known, self._closed = self._closed, True
+            if not known and not self.whole.done():
+                self.whole.set_exception(error)
 
     def _take(self, stint: Stint, future: Future[Outcome]) -> None:
         """Note what a stint made."""
-        if future.cancelled():  # the run has ended
-            return
+        outcome = future.result()
         with self._lock:
             if self._closed:
                 return
             over = self._foreman.over
-            try:
-                outcome = future.result()
-                self._foreman.take(stint, outcome)
-            except Exception as error:
-                self._closed = True
-                self.whole.set_exception(error)
-                return
+            self._foreman.take(stint, outcome)
             self._free += 1
-            # In here: what it reports comes before its region's end.
-            self._stints.report(self._key, outcome)
-            ends = self._foreman.over and not over
-            whole = self._foreman.outcome() if ends else None
+            self._stints.note(self._key, outcome)
+            whole = self._foreman.outcome() if self._foreman.over and not over else None
+        self._stints.wake()
         if whole is not None:
             self.whole.set_result(whole)
 

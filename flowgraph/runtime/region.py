@@ -32,6 +32,11 @@ __all__ = ["Done", "Known", "Region", "Stint"]
 
 _SLOW: Final = 1e-3
 """Seconds of a call, from which on its value is packed by itself: it may be large."""
+_PLAIN: Final[frozenset[type]] = frozenset({int, float, bool, str, bytes, complex, type(None)})
+"""What is packed together if it was made quickly: unpacking it in the driver runs no code."""
+
+
+_NONE: Final[frozenset[type]] = frozenset()
 
 
 class Known:
@@ -155,15 +160,16 @@ class Stint(Work):
         outs = [
             values[k] if k not in left else UNREACHED for k in self.slots if k not in self.inner
         ]
-        if busy > _SLOW * (len(self.slots) - len(left)):
-            outs = self._packed(scope, outs)
+        slow = busy > _SLOW * (len(self.slots) - len(left))
+        if slow or not _PLAIN.issuperset(map(type, outs)):
+            outs = self._packed(scope, outs, _NONE if slow else _PLAIN)
         return Outcome(Done(outs, frozenset(left), busy))
 
-    def _packed(self, scope: Scope, values: list[Any]) -> list[Any]:
+    def _packed(self, scope: Scope, values: list[Any], bare: frozenset[type]) -> list[Any]:
         """Values each packed by itself, so that nobody unpacks those that he only hands on."""
         packed: list[Any] = []
         for value, place in zip(values, self.maker, strict=True):
-            if type(value) is Failure or type(value) is Skip:
+            if type(value) in bare or type(value) is Failure or type(value) is Skip:
                 packed.append(value)
                 continue
             outcome = Outcome(value, stage=place.stage)
