@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
+import pickle
 import threading
 import time
 import weakref
@@ -15,12 +17,19 @@ from strategies import cases
 
 from flowgraph import Graph, Retry, SkippedError, StageError, StageTimeout, stage
 from flowgraph.backends import local
+from flowgraph.backends.foreman import Foreman
 from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.freeze import freeze
 from flowgraph.compiler.gather import gather
 from flowgraph.compiler.regions import regions
 from flowgraph.compiler.steps import Constant, Region, needs_of, sharers
 from flowgraph.compiler.validate import validate
+from flowgraph.runtime.calling import OneCall
+from flowgraph.runtime.code import Code, Control, Parcel
+from flowgraph.runtime.code import Stage as StageEntry
+from flowgraph.runtime.region import Region as RegionWork
+from flowgraph.runtime.scope import Scope
+from flowgraph.runtime.work import lost
 
 LOCAL = ("sync", "threads", "processes")
 
@@ -53,9 +62,9 @@ def test_calls_that_need_one_another_are_one_region():
 
 def test_few_calls_stay_apart():
     g, nodes = crowd(size=63)
-    assert regions_of(g, g.task(add, *nodes)) == []
-    assert len(regions_of(g, g.nodes["add-2"], *nodes)) == 0
-    assert len(regions_of(g, g.task(add, *nodes), g.task(add))) == 1
+    total = g.task(add, *nodes)
+    assert regions_of(g, total) == []
+    assert len(regions_of(g, total, g.task(add))) == 1
 
 
 @pytest.mark.parametrize("options", [{"timeout": 60}, {"sequential": True}, {"max_concurrency": 2}])
@@ -379,6 +388,36 @@ def test_nothing_is_handed_out_when_the_run_is_over():
     run = caught.value.run
     assert len(run._account.bundles) < 2000
     assert run.stats.completed < 2000
+
+
+def test_a_stint_that_is_lost_tells_nothing_of_how_long_calls_take():
+    code = Code((StageEntry("abs", abs, None, None, False),), pickle.dumps, pickle.dumps)
+    calls = tuple(OneCall(0, k, f"n{k}", (k,), (), ()) for k in range(100))
+    options = {"task": 0, "node": 0, "name": "n0", "stage": "abs", "stages": {0: "abs"}}
+    work = RegionWork(calls=Parcel(calls, pickle.dumps), gives=tuple(range(100)), **options)
+    control = Control(code, seals=True)
+    foreman = Foreman(control, work, [], workers=1, seconds=1)
+    stint, _ = foreman.next()
+    outcome = lost(Scope(control, 0), stint, EOFError("died"), "w1")
+    foreman.take(stint, outcome)
+    assert len(foreman.next()[0].slots) <= len(stint.slots) == 25
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "processes"])
+def test_a_fault_in_handing_out_ends_the_run(monkeypatch, scheduler):
+    """Nobody waits for a stint that is never made."""
+    asked = itertools.count()
+    hand_out = Foreman.next
+
+    def breaks(self):
+        if next(asked) == 5:
+            raise RuntimeError("no more threads")
+        return hand_out(self)
+
+    monkeypatch.setattr(Foreman, "next", breaks)
+    g, nodes = crowd(lambda k: time.sleep(0.003), size=200)
+    with pytest.raises(RuntimeError, match="no more threads"):
+        g.run(*nodes, scheduler=scheduler, workers=2)
 
 
 def test_as_many_stints_as_calls(monkeypatch):

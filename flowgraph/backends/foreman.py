@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["Foreman"]
 
 _FIRST: Final = 4
-"""Stints a worker that the first ones would be enough for."""
+"""What part of its share of the ready calls a worker gets while nobody knows how long they take."""
 _MOST: Final = 4096
 """Calls of a stint at most."""
 _WORTH: Final = 10
 """What part of a stint a worker must get of the calls that are ready, for them to be shared."""
-_QUICKEST: Final = 1e-7
-"""Seconds of a call at least, for the arithmetic."""
 _FREE, _GIVEN, _MADE = range(3)
 
 
@@ -55,8 +53,6 @@ class Foreman:
         Stints at once.
     seconds : float
         Length of a stint.
-    travels : bool
-        True if stints are sent to other processes.
 
     Examples
     --------
@@ -73,7 +69,7 @@ class Foreman:
     >>> calls = (*calls, OneCall(0, 2, "c", (Slot(0),), (), (0,)))
     >>> region = Region(task=0, node=0, name="a", stage="abs", gives=(1, 2), stages={0: "abs"},
     ...                 calls=Parcel(calls, pickle.dumps))
-    >>> foreman = Foreman(Control(code), region, [], workers=2, seconds=1, travels=False)
+    >>> foreman = Foreman(Control(code), region, [], workers=2, seconds=1)
     >>> stint, known = foreman.next()
     >>> stint.slots
     (0,)
@@ -84,15 +80,13 @@ class Foreman:
     (True, [3, 3])
     """
 
-    def __init__(  # noqa: PLR0913  what it must know
+    def __init__(
         self,
         control: Control,
         region: Region,
         inputs: Sequence[Outcome],
         workers: int,
         seconds: float,
-        *,
-        travels: bool,
     ) -> None:
         self.region = region
         self.over = False
@@ -100,10 +94,10 @@ class Foreman:
         self._calls = region.calls.open()
         self._workers = workers
         self._seconds = seconds
-        self._travels = travels
+        self._travels = control.seals
         self._base = len(inputs)
         self._missing = {k: o.missing for k, o in enumerate(inputs) if o.missing is not None}
-        given: list[Any] = list(inputs) if travels else [outcome.value for outcome in inputs]
+        given: list[Any] = list(inputs) if control.seals else [outcome.value for outcome in inputs]
         self._values = given + [UNREACHED] * len(self._calls)
         self._readers: dict[int, list[int]] = defaultdict(list)
         self._waits = [0] * len(self._calls)
@@ -207,10 +201,7 @@ class Foreman:
         Exception
             Whatever hinders unpacking it here.
         """
-        if outcome.missing is None:
-            done = outcome.value
-        else:  # it could not leave its process
-            done = Done([outcome.missing] * (len(stint.slots) - len(stint.inner)), frozenset(), 0)
+        done = outcome.value
         if done.values:
             outs = [slot for slot in stint.slots if slot not in stint.inner]
             self._put(outs, done)
@@ -222,7 +213,7 @@ class Foreman:
         self._settle(made)
         self._give_back([k - base for k in stint.slots if self._state[k - base] == _GIVEN])
         if made and done.busy:  # else it was lost, which tells nothing
-            self._pace = max(_QUICKEST, done.busy / len(made))
+            self._pace = done.busy / len(made)
         self._open -= len(made)
         bundle = outcome.bundle
         failed = bundle is not None and bool(bundle.failures or bundle.lost)
@@ -270,5 +261,5 @@ class Foreman:
 
 
 def _packed(calls: tuple[OneCall, ...]) -> bytes:
-    """Calls for another process, as plain tuples: those are pickled ten times as fast."""
+    """Calls for another process, as plain tuples: those are pickled seven times as fast."""
     return pickling.dumps(tuple(map(tuple, calls)))

@@ -33,7 +33,7 @@ __all__ = ["Processes", "Sync", "Threads"]
 
 _FINEST: Final = 32
 _SHORT: Final = 2e-3
-"""Seconds of a stint in a thread: a hundred times what it takes to hand it out."""
+"""Seconds of a stint in a thread."""
 _LONGER: Final = 5e-3
 """Seconds of a stint in another process."""
 _LONG: Final = 50e-3
@@ -102,21 +102,11 @@ def _get(  # noqa: PLR0913  the parts of a run
     targets = set(wanted)
     stints = None
     if any(type(job.work) is Region for job in plan.jobs):
-        stints = Stints(
-            hands,
-            workers,
-            seconds,
-            travels=control.seals,
-            here=isinstance(hands, _Here),
-            worker=_WORKER,
-            on_outcome=on_outcome,
-        )
+        stints = Stints(hands, workers, seconds, _WORKER, on_outcome)
         submit = stints.submit
     try:
         with ExitStack() as stack:
-            if isinstance(stop, Alarm) and not isinstance(
-                hands, _Here
-            ):  # nobody waits for a call here
+            if isinstance(stop, Alarm) and not hands.here:  # else nobody waits for a call
                 answers = Answers(submit)
                 over = SchedulerError.stopped(plan.name)
                 stack.enter_context(stop.rings(lambda: answers.fail(over)))
@@ -147,6 +137,8 @@ def _identity(value: Any) -> Any:
 
 class _Here:
     """The caller's own thread.  Ctrl-C goes through."""
+
+    here = True
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """A future that is done, as an executor would give it."""
@@ -180,6 +172,8 @@ class Sync(_Local):
 
 class _Pooled:
     """The threads of a pool."""
+
+    here = False
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.submit = pool.submit

@@ -45,6 +45,8 @@ class Sender:
         What Dask is told of where a task ran.
     """
 
+    here = False
+
     def __init__(self, pool: Pool, worker: str) -> None:
         self._pool = pool
         self._worker = worker

@@ -29,6 +29,9 @@ __all__ = ["Hands", "Stints"]
 class Hands(Protocol):
     """The workers of a local backend."""
 
+    here: bool
+    """True if they are the driver's own thread."""
+
     def submit(self, function: Callable[..., Any], tasks: Any, /) -> Future[Any]:
         """Call a function of Dask's local scheduler with a batch of tasks."""
         ...
@@ -49,36 +52,28 @@ class Stints:
         Stints at once.
     seconds : float
         Length of a stint.
-    travels : bool
-        True if they are sent to other processes.
     worker : str
         What Dask is told of where a task ran.
-    here : bool
-        True if they are made in the driver's own thread.
     on_outcome : callable
         Gets what stints report, in the driver's thread.
     """
 
-    def __init__(  # noqa: PLR0913  what it must know
+    def __init__(
         self,
         hands: Hands,
         workers: int,
         seconds: float,
-        *,
-        travels: bool,
-        here: bool,
         worker: str,
         on_outcome: Callable[[Key, Outcome], None],
     ) -> None:
         self.hands = hands
         self.workers = workers
         self._seconds = seconds
-        self._travels = travels
         self._worker = worker
         self._on_outcome = on_outcome
         self._open: dict[Key, _Shift] = {}
         self._said: SimpleQueue[tuple[Key, Outcome]] = SimpleQueue()
-        self._wake: Callable[[], object] | None = self.tell if here else None
+        self._wake: Callable[[], object] | None = self.tell if hands.here else None
 
     def submit(self, function: Callable[..., Any], tasks: Any, /) -> Future[Any]:
         """A future of what Dask's local scheduler expects of a batch of one task."""
@@ -88,7 +83,7 @@ class Stints:
             return self.hands.submit(function, tasks)
         if work.picks:
             inputs = picked(inputs, work.picks)
-        foreman = Foreman(control, work, inputs, self.workers, self._seconds, travels=self._travels)
+        foreman = Foreman(control, work, inputs, self.workers, self._seconds)
         answer: Future[Any] = Future()
         shift = _Shift(self, key, control, foreman)
         self._open[key] = shift
@@ -135,7 +130,7 @@ class Stints:
 
     def wake_by(self, put: Callable[[Any], object]) -> None:
         """Let whoever waits for done futures wake up for reports."""
-        if self._wake != self.tell:
+        if not self.hands.here:
             self._wake = partial(put, _News(self))
             if not self._said.empty():  # it was said before anybody could be woken
                 self.wake()

@@ -6,7 +6,6 @@ Each step becomes one or more tasks: a task is a piece of
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler import shipping
@@ -21,6 +20,7 @@ from flowgraph.compiler.steps import (
     Region,
     Series,
     Whole,
+    sharers,
 )
 from flowgraph.compiler.tasks import Tasks, prefix_of
 from flowgraph.declare.arguments import is_plain
@@ -183,8 +183,8 @@ def _lower_group(tasks: Tasks, step: Group) -> None:
 
 
 def _lower_region(tasks: Tasks, step: Region) -> None:
-    places = {need: place for place, need in enumerate(step.needs)}
-    places.update(zip([call.name for call in step.calls], count(len(places)), strict=False))
+    names = (*step.needs, *sharers(step))
+    places = {name: place for place, name in enumerate(names)}
     at = places.__getitem__
     calls = tuple([_one_call(tasks, call, tuple(map(at, call.needs))) for call in step.calls])
     gives = tasks.read_outside(step)

@@ -1,10 +1,10 @@
-"""Put single calls that need one another into one task, whose backend hands them out.
+"""Put single calls into one task, where the backend hands them out as they become ready.
 
 Dask takes tens of microseconds for a task on threads, and more elsewhere,
 however little it does.  A region is one task to Dask.  All its calls wait for
 the same steps outside, directly or not, and all are waited for by the same:
-so neither begins any of them later than it could, nor does anything behind
-them wait longer.  Each call keeps its retries, its errors and its record.
+so it waits for nothing that one of them does not need, and nothing behind it
+waits for one that it does not need.  Each call keeps its retries, its errors and its record.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def regions(dag: Dag, shape: Shape) -> Dag:
     many = MANY * shape.workers  # fewer are well off with tasks of their own
     if not shape.hands_out or len(dag.steps) <= many:
         return dag
-    known: dict[int, bool] = {}
     if any(isinstance(step, Region) for step in dag.steps):
         return dag  # it has been here
+    known: dict[int, bool] = {}
     free = [s for s in dag.steps if type(s) is Call and not s.after and is_free(s, known)]
     made = [calls for calls in _alike(dag.steps, free) if len(calls) > many]
     if not made:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler.steps import needs_of, sharers
-from flowgraph.declare.steps import Call
 from flowgraph.errors import GraphError
 
 if TYPE_CHECKING:
@@ -24,15 +23,14 @@ def validate(dag: Dag) -> Dag:
     """
     seen: set[str] = set()
     for step in dag.steps:
-        needs = step.needs if type(step) is Call else needs_of(step)
+        needs = needs_of(step)
         if not seen.issuperset(needs) or not seen.issuperset(step.after):
             late = next(name for name in (*needs, *step.after) if name not in seen)
             raise GraphError(f"graph '{dag.name}': '{step.name}' comes before '{late}'.")
         if step.name in seen:
             raise GraphError.name_taken(step.name, dag.name)
         seen.add(step.name)
-        if type(step) is not Call:  # most steps of a large graph are
-            seen.update(sharers(step))
+        seen.update(sharers(step))
     for target in dag.targets:
         if target not in seen:
             raise GraphError(f"graph '{dag.name}' has no node '{target}' to run.")

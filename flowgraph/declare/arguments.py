@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.declare.node import Handle, Node
 from flowgraph.errors import GraphError
-from flowgraph.runtime.call import Nest, Slot
+from flowgraph.runtime.call import PLAIN, Nest, Slot
 from flowgraph.runtime.call import slot as slot_at
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Freezer", "frozen", "holds_node", "is_plain"]
 
-_PLAIN: Final = frozenset({str, int, float, bool, bytes, type(None), complex})
-"""The commonest types that cannot have a node inside."""
-
-_PLAIN_OR_SLOT: Final = _PLAIN | {Slot}
+_PLAIN_OR_SLOT: Final = PLAIN | {Slot}
 
 _CONTAINERS: Final = (
     *(list, tuple, dict, set, frozenset, deque, MappingProxyType),
@@ -93,7 +90,7 @@ class Freezer:
             If a node is of another graph, or inside something that is not a
             list, tuple or dict; if a container has itself inside.
         """
-        if type(value) in _PLAIN:
+        if type(value) in PLAIN:
             return value
         if isinstance(value, Handle):
             return self._slot(value)
@@ -171,7 +168,7 @@ def frozen(graph: Register, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple
     needs: list[str] = []
     templates: list[Any] = []
     for arg in args:
-        if type(arg) in _PLAIN:
+        if type(arg) in PLAIN:
             templates.append(arg)
         elif type(arg) is Node and arg.graph is graph:
             if arg.name not in needs:
@@ -219,7 +216,7 @@ def _worth_a_look(values: Iterable[Any]) -> bool:
     By their types, which are few: the values themselves may be millions.
     """
     kinds = set(map(type, values))
-    if kinds <= _PLAIN:
+    if kinds <= PLAIN:
         return False
     looked_into = {kind for kind in kinds if issubclass(kind, _LOOKED_INTO)}
     if looked_into == {tuple}:  # such as the pairs of a starmap: one level more

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Nest", "Slot", "fill", "renumber", "slot"]
+__all__ = ["PLAIN", "Nest", "Slot", "fill", "renumber", "slot"]
+
+
+PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, bytes, type(None), complex})
+"""The commonest types that have nothing inside: no node, no code of the user's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,9 +173,7 @@ class Calling:
             kwargs = dict(named)
         begun = scope.now()
         try:
-            made = function(*args, **kwargs)
-            if hasattr(type(made), "__next__"):
-                made = list(made)
+            made = _listed(function(*args, **kwargs))
         except BaseException as raised:
             attempts = Attempts(
                 scope, Site(stage, node, name), lambda: _listed(function(*args, **kwargs))

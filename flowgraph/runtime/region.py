@@ -10,17 +10,17 @@ slow ones still keep all workers busy.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from flowgraph.runtime.call import PLAIN
 from flowgraph.runtime.calling import UNREACHED, Calling, OneCall, Values
-from flowgraph.runtime.failure import Failure, Skip, twin
+from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
-from flowgraph.runtime.report import FAILED, Lost
+from flowgraph.runtime.report import Lost
 from flowgraph.runtime.results import Results
 from flowgraph.runtime.scope import Halt
-from flowgraph.runtime.work import Work
+from flowgraph.runtime.work import Work, fail_each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,10 +32,6 @@ __all__ = ["Done", "Known", "Region", "Stint"]
 
 _SLOW: Final = 1e-3
 """Seconds of a call, from which on its value is packed by itself: it may be large."""
-_PLAIN: Final[frozenset[type]] = frozenset({int, float, bool, str, bytes, complex, type(None)})
-"""What is packed together if it was made quickly: unpacking it in the driver runs no code."""
-
-
 _NONE: Final[frozenset[type]] = frozenset()
 
 
@@ -80,7 +76,7 @@ class Done(Results):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region(Work):
-    """Makes the calls of a part of the graph."""
+    """The calls of a part of the graph: never done as a whole, but in stints."""
 
     light: ClassVar[bool] = False
 
@@ -97,18 +93,6 @@ class Region(Work):
         calls = self.calls.open()
         return tuple([_place(calls[k], self.stages) for k in self.gives])
 
-    def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
-        """Do it all in one stint."""
-        calls = self.calls.open()
-        values = [outcome.value for outcome in inputs] + [UNREACHED] * len(calls)
-        missing = {k: o.missing for k, o in enumerate(inputs) if o.missing is not None}
-        try:
-            Calling(scope, values, missing).make(enumerate(calls, len(inputs)))
-        except Halt:
-            if scope.control.line is not None and scope.is_over():
-                raise
-        return Outcome(Results([values[len(inputs) + k] for k in self.gives]))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stint(Work):
@@ -124,7 +108,8 @@ class Stint(Work):
     """Places of the calls that are made in the stint of the one before, alone in reading it."""
     inner: frozenset[int]
     """Places of the values that only those read."""
-    seconds: float = inf
+    seconds: float
+    """After so long no other call is begun."""
     stages: Mapping[int, str]
     travels: bool
     """True if its values leave its process."""
@@ -160,9 +145,10 @@ class Stint(Work):
         outs = [
             values[k] if k not in left else UNREACHED for k in self.slots if k not in self.inner
         ]
+        # Plain values that were made quickly are packed together: to unpack them runs no code.
         slow = busy > _SLOW * (len(self.slots) - len(left))
-        if slow or not _PLAIN.issuperset(map(type, outs)):
-            outs = self._packed(scope, outs, _NONE if slow else _PLAIN)
+        if slow or not PLAIN.issuperset(map(type, outs)):
+            outs = self._packed(scope, outs, _NONE if slow else PLAIN)
         return Outcome(Done(outs, frozenset(left), busy))
 
     def _packed(self, scope: Scope, values: list[Any], bare: frozenset[type]) -> list[Any]:
@@ -183,15 +169,10 @@ class Stint(Work):
         self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]
     ) -> Outcome:
         """The outcome if it could not be done: each call failed, none for another."""
-        now = scope.now()
-        values = []
-        for slot, call in zip(self.slots, self._calls(), strict=True):
-            place = _place(call, self.stages)
-            scope.note(place.node, None, None, 1, 1, FAILED, now, now)
-            failure = Failure(place.stage, place.name, None, 1, worker, (twin(error),))
-            scope.failures.append(failure)
-            if slot not in self.inner:
-                values.append(failure)
+        places = [_place(call, self.stages) for call in self._calls()]
+        failures = fail_each(scope, places, error, worker)
+        pairs = zip(self.slots, failures, strict=True)
+        values: list[Any] = [failure for slot, failure in pairs if slot not in self.inner]
         return Outcome(Done(values, frozenset(), 0.0))
 
 

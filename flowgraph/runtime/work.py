@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flowgraph.errors import SkippedError
 from flowgraph.errors.wording import Mend
 from flowgraph.runtime.attempt import is_interrupt
-from flowgraph.runtime.failure import Failure, Skip, annotate
+from flowgraph.runtime.failure import Failure, Skip, annotate, twin
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import FAILED, Lost
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.positions import Index
 
-__all__ = ["Work", "lost", "missing_of", "mourn", "perform", "value_of"]
+__all__ = ["Work", "fail_each", "lost", "missing_of", "mourn", "perform", "value_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +192,19 @@ def lost(
         annotate(error, Mend(told))
     scope.rollback((0, 0))
     return work.lost(scope, error, worker, inputs)
+
+
+def fail_each(
+    scope: Scope, places: Iterable[Place], error: BaseException, worker: str
+) -> list[Failure]:
+    """Note that single calls were lost together: each failed, none for another."""
+    now = scope.now()
+    failures = []
+    for place in places:
+        scope.note(place.node, None, None, 1, 1, FAILED, now, now)
+        failures.append(Failure(place.stage, place.name, None, 1, worker, (twin(error),)))
+    scope.failures.extend(failures)
+    return failures
 
 
 def mourn(error: WorkerDied, control: Control, work: Work, *inputs: Outcome) -> Outcome:
