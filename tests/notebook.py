@@ -73,6 +73,11 @@ def new_link(operation, function, retry=None, *, node=7, clock=None) -> Link:
     return Link(site, operation, bind(operation, function, [], {}), now)
 
 
+def mapped(function):
+    """What fills a list with the results of a block."""
+    return lambda done, block: done.extend(map(function, block))
+
+
 @contextmanager
 def ctrl_c(handler: Any = signal.default_int_handler):
     """With this handler of SIGINT: a shell switches it off for tests in the background."""

@@ -52,6 +52,26 @@ def test_atoms_are_themselves(freezer, value):
     assert freezer.template(value) is value
 
 
+@pytest.mark.parametrize("many", [[*range(500)], [0.5] * 500, [True, *range(500)]])
+def test_many_numbers_are_a_copy(freezer, many):
+    made = freezer.template(many)
+    assert made == many
+    assert made is not many
+
+
+@pytest.mark.parametrize("place", [0, 1, 250, 499])
+def test_what_is_among_many_numbers_is_found(g, freezer, place):
+    """A node, a list that must be copied, and what cannot be added to a number."""
+    for inside in (node(g), [1], "a", None, Own([1])):
+        many: list = [*range(500)]
+        many[place] = inside
+        made = freezer.template(many)
+        if isinstance(made, Nest):
+            assert fill(made, [7])[place] == 7
+        else:
+            assert (made[place] is inside) == (type(inside) is not list)
+
+
 def test_other_objects_are_shared(freezer):
     inside = [1]
     for value in (Own(inside), {1}, frozenset([1]), deque([1]), OrderedDict(a=1), Counter("a")):

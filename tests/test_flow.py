@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from notebook import Clock, Flag, new_link, new_scope, new_site, notes
 
-from flowgraph import Retry
+from flowgraph import Graph, Retry
 from flowgraph.runtime import bind as bind_module
 from flowgraph.runtime import flow as flow_module
+from flowgraph.runtime.chain import ChainPart
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.link import Link
@@ -126,20 +127,28 @@ def test_items_come_out_as_from_plain_python(stages, items, in_order, drawn):
 # Blocks
 
 
-def block_sizes(clock, items, seconds):
+def block_sizes(clock, items, seconds, gait=None):
     """Items of each block, when item k takes ``seconds(k)``."""
+    return walked(clock, items, seconds, gait)[0]
+
+
+def walked(clock, items, seconds, gait=None):
+    """Items of each block, and the gait at the end."""
     sizes = []
 
-    def call(block):
+    def fill(done, block):
         sizes.append(len(block))
         for item in block:
             clock.time += seconds(item)
-        return iter(block)
+        done.extend(block)
 
-    link = Link(new_site(), "map", call, Clock().now)  # by its own clock each block is quick
-    link._chunk = items
-    flow([link], range(items), scope=new_scope(clock))
-    return sizes
+    link = Link(new_site(), "map", fill, Clock().now)  # by its own clock each block is quick
+    link.chunk = items
+    walk = Flow(new_scope(clock), [link], Keeping())
+    if gait is not None:
+        walk.begin_with(gait)
+    walk.run(Partition(range(items), range(items)))
+    return sizes, walk.gait
 
 
 def test_cheap_items_go_in_longer_and_longer_blocks_up_to_a_limit(clock, monkeypatch):
@@ -158,6 +167,27 @@ def test_slow_items_go_one_by_one(clock):
 def test_a_block_that_took_long_is_followed_by_a_shorter_one(clock):
     # Eight items of almost 2 ms take almost four times what a block may.
     assert block_sizes(clock, 20, lambda k: 0.0019 * (k >= 7)) == [1, 2, 4, 8, 2, 2, 1]
+
+
+def test_a_flow_goes_on_at_the_gait_of_another_and_changes_it_where_items_are_slower(clock):
+    sizes, gait = walked(clock, 100, lambda k: 20e-6)
+    assert (sizes[0], gait.block, gait.chunks) == (1, 64, (100,))
+    assert block_sizes(clock, 100, lambda k: 20e-6, gait) == [64, 36]
+    sizes, slower = walked(clock, 100, lambda k: 0.002, gait)
+    assert sizes[:3] == [64, 1, 1]
+    assert slower.block == 1
+
+
+def test_a_gait_is_for_the_stages_of_one_run(monkeypatch):
+    """In the second run the stage is slow: no block of it is as long as those of the first."""
+    seen = []
+    monkeypatch.setattr(Flow, "begin_with", lambda self, gait: seen.append(gait))
+    g = Graph("squares")
+    squares = g.items(range(64)).map(pow, 2)
+    for _ in range(2):
+        assert g.run(squares, scheduler="sync").value == [k * k for k in range(64)]
+    parts = sum(isinstance(job.work, ChainPart) for job in g.compile(squares, workers=1).jobs)
+    assert len(seen) == 2 * (parts - 1)  # not the first one of each
 
 
 def test_a_run_that_is_over_is_left_between_two_blocks():

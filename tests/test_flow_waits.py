@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from notebook import mapped
 
 from flowgraph import Graph, Retry, StageTimeout, stage
 from flowgraph.runtime.attempt import Site
@@ -175,7 +176,7 @@ def test_a_watched_block_that_turns_slow_ends_there():
         return k
 
     with Watch("turns", 60.0, clock) as watch:
-        end = watch.extend(done, lambda block: map(turns, block), range(1_000))
+        end = watch.extend(done, mapped(turns), range(1_000))
     assert (done, end.error, end.early) == (list(range(11)), None, True)
     assert end.since == pytest.approx(10e-7)
 

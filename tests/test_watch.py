@@ -13,7 +13,7 @@ from contextvars import ContextVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from notebook import Clock
+from notebook import Clock, mapped
 
 from flowgraph.errors import StageTimeout
 from flowgraph.runtime.watch import LONG, SLOW, Watch
@@ -54,8 +54,8 @@ class Hang:
             assert self.go.wait(PATIENCE)
         return -item
 
-    def bind(self, block):
-        return map(self, block)
+    def fill(self, done, block):
+        done.extend(map(self, block))
 
     def end(self, thread):
         self.go.set()
@@ -100,14 +100,14 @@ def test_a_call_sees_the_tasks_context_and_cannot_change_it(watch):
 
 def test_results_go_on_behind_those_that_are_there(watch):
     done = ["before"]
-    end = watch.extend(done, lambda block: map(abs, block), [-1, -2])
+    end = watch.extend(done, mapped(abs), [-1, -2])
     assert (end.error, end.early) == (None, False)
     assert done == ["before", 1, 2]
 
 
 def test_an_error_leaves_the_results_of_the_items_before_it(watch):
     done = []
-    end = watch.extend(done, lambda block: map(int, block), ["1", "2", "x", "4"])
+    end = watch.extend(done, mapped(int), ["1", "2", "x", "4"])
     assert isinstance(end.error, ValueError)
     assert not end.early
     assert done == [1, 2]
@@ -116,7 +116,7 @@ def test_an_error_leaves_the_results_of_the_items_before_it(watch):
 def test_a_stop_iteration_ends_the_block_unseen(watch):
     """Which is why a single call has a wrapper, and a link counts its results."""
     done = []
-    end = watch.extend(done, lambda block: map(next, block), [iter("a"), iter(""), iter("b")])
+    end = watch.extend(done, mapped(next), [iter("a"), iter(""), iter("b")])
     assert (end.error, end.early) == (None, False)
     assert done == ["a"]
 
@@ -130,7 +130,7 @@ def called(watch, clock, seconds):
 
     done, ends = [], []
     while True:
-        end = watch.extend(done, lambda block: map(slow, block), seconds[len(done) :])
+        end = watch.extend(done, mapped(slow), seconds[len(done) :])
         assert end.error is None
         if not end.early:
             return done, ends
@@ -160,14 +160,14 @@ def test_what_is_left_at_an_early_end_can_be_called_as_it_is(seconds):
 def test_an_end_says_when_the_last_call_began(clock):
     with Watch("load", 9, clock) as watch:
         clock.time = 7
-        end = watch.extend([], lambda block: map(str, block), range(3))
+        end = watch.extend([], mapped(str), range(3))
         assert (end.error, end.since, end.early) == (None, 7, False)
         end = watch.extend([], clock_set_to(clock, {0: 7.0005, 1: 8}), range(3))
         assert (end.since, end.early) == (7.0005, True)
 
 
 def clock_set_to(clock, times):
-    return lambda block: (setattr(clock, "time", times[item]) for item in block)
+    return mapped(lambda item: setattr(clock, "time", times[item]))
 
 
 def test_a_call_that_takes_too_long_is_left_to_itself(watch, clock):
@@ -180,14 +180,14 @@ def test_a_call_that_takes_too_long_is_left_to_itself(watch, clock):
 
 def test_expiry_keeps_earlier_results_and_begins_no_later_item(watch, clock):
     hang, done = Hang(clock, hang_at=2), []
-    end = watch.extend(done, hang.bind, range(5))
+    end = watch.extend(done, hang.fill, range(5))
     error = end.error
     assert not end.early
     assert (type(error), error.stage, error.seconds) == (StageTimeout, "load", LIMIT)
     assert done == [0, -1]
     # What comes of the call later is nobody's, and the items behind it are its successor's.
     helper = hang.threads[0]
-    assert watch.extend(done, hang.bind, [3, 4]).error is None
+    assert watch.extend(done, hang.fill, [3, 4]).error is None
     hang.end(helper)
     assert hang.seen == [0, 1, 2, 3, 4]
     assert done == [0, -1, -3, -4]
@@ -208,6 +208,6 @@ def test_an_idle_helper_holds_no_data(watch):
 
     gone, item = threading.Event(), Item()
     weakref.finalize(item, gone.set)
-    watch.extend([], lambda block: map(id, block), [item])
+    watch.extend([], mapped(id), [item])
     del item
     assert gone.wait(PATIENCE)

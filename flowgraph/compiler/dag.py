@@ -8,7 +8,7 @@ small program.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler.steps import Group, Region, needs_of
@@ -50,7 +50,7 @@ class Dag:
 
     def with_steps(self, steps: Iterable[Step]) -> Dag:
         """The same graph with other steps."""
-        return replace(self, steps=tuple(steps))
+        return Dag(self.name, tuple(steps), self.targets)
 
     def __str__(self) -> str:
         lines = [f"  {line_of(step)}" for step in self.steps]

@@ -34,6 +34,8 @@ _PACKAGES: Final = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages",
 _registry = threading.RLock()
 _taken: list[list[ModuleType]] = []
 """The modules that are taken by value at the moment, if any are."""
+_judged: tuple[dict[str, ModuleType], list[tuple[str, ModuleType]]] = {}, []
+"""All modules when they were last looked at, and those of the user's among them."""
 
 
 @contextmanager
@@ -44,11 +46,7 @@ def by_value() -> Iterator[None]:
             yield
             return
         known = cloudpickle.list_registry_pickle_by_value()
-        modules = [
-            module
-            for name, module in list(sys.modules.items())
-            if name not in known and _is_users(name, module)
-        ]
+        modules = [module for name, module in _users() if name not in known]
         _taken.append(modules)
         for module in modules:
             cloudpickle.register_pickle_by_value(module)
@@ -72,6 +70,15 @@ def by_name() -> Iterator[None]:
         finally:
             for module in modules:
                 cloudpickle.register_pickle_by_value(module)
+
+
+def _users() -> list[tuple[str, ModuleType]]:
+    """The user's modules; judged anew only when others are imported, as there are hundreds."""
+    global _judged  # noqa: PLW0603  under the lock
+    imported = dict(sys.modules)
+    if imported != _judged[0]:
+        _judged = imported, [pair for pair in imported.items() if _is_users(*pair)]
+    return _judged[1]
 
 
 def _is_users(name: str, module: ModuleType) -> bool:

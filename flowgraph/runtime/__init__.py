@@ -7,7 +7,8 @@ says how they and their values are packed.
 ``scope`` collects what happens in a task.  ``attempt`` makes one call with its
 retries, ``watch`` keeps its time limit and ``pace`` the time between two calls.
 ``flow`` takes a partition through a chain: each ``link`` calls a stage on
-blocks, a ``free`` one calls none, and a ``single`` item leaves its block.
+blocks, a ``free`` one calls none, and a ``single`` item leaves its block; what
+it finds out of the items is its ``gait``.
 ``coroutines`` does the same for coroutine stages, on the process's event
 ``loop``.  ``sink`` takes what comes out, ``keyed`` by its key.
 

@@ -14,6 +14,7 @@ from flowgraph.runtime.coroutines import SLOTS, AsyncLink, Waiting
 from flowgraph.runtime.failure import Failure, Skip, twin
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.free import Numbers, Pairs
+from flowgraph.runtime.gait import gait_of, keep_gait
 from flowgraph.runtime.keyed import Combiner, Keying
 from flowgraph.runtime.link import Link
 from flowgraph.runtime.outcome import Outcome, Partition
@@ -110,21 +111,31 @@ class ChainPart(Work):
         sink: Sink,
     ) -> Any | Failure:
         """What comes of a partition's items at the end of all segments."""
-        segments = list(_segments(links)) or [[]]
-        for segment in segments[:-1]:
+        *first, last = list(_segments(links)) or [[]]
+        for number, segment in enumerate(first):
             kept = Keeping()
-            self._segment(ready, segment, partition, kept)
+            self._segment(ready, number, segment, partition, kept)
             partition = kept.result()
-        self._segment(ready, segments[-1], partition, sink)
+        self._segment(ready, len(first), last, partition, sink)
         return sink.result()
 
     def _segment(
-        self, ready: _Ready, links: Sequence[Any], partition: Partition, sink: Sink
+        self,
+        ready: _Ready,
+        number: int,
+        links: Sequence[Any],
+        partition: Partition,
+        sink: Sink,
     ) -> None:
         if links and isinstance(links[0], AsyncLink):
             Waiting(ready.scope, links, sink).run(partition)
-        else:
-            Flow(ready.scope, links, sink, in_order=self.in_order).run(partition)
+            return
+        flow = Flow(ready.scope, links, sink, in_order=self.in_order)
+        segment = ready.scope.control.run, self.node, number
+        if (gait := gait_of(segment)) is not None:
+            flow.begin_with(gait)
+        flow.run(partition)
+        keep_gait(segment, flow.gait)
 
     def lost(
         self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]
@@ -223,9 +234,9 @@ class _Ready:
         if stage.is_coroutine:
             call = bind_one(plan.operation, stage.function, args, kwargs)
             return AsyncLink(site, plan.operation, call, self.slots)
-        block = bind(plan.operation, stage.function, args, kwargs)
+        filler = bind(plan.operation, stage.function, args, kwargs)
         watch = entered(self.stack, stage, self.scope)
-        return Link(site, plan.operation, block, self.scope.now, watch)
+        return Link(site, plan.operation, filler, self.scope.now, watch)
 
     def folder(self, plan: LinkPlan) -> Any:
         """What combines values by a stage."""

@@ -179,6 +179,8 @@ class Control:
     """What all tasks of a run share; a backend makes it."""
 
     code: Code
+    run: str = ""
+    """The token of the run."""
     halts: bool = False
     """True if the first final failure ends the run."""
     stop: Stop | None = None

@@ -1,6 +1,7 @@
 """The hot loop: takes the items of a partition through a fused chain of stages.
 
-Items go in blocks.  First one item goes through all stages; as long as a block
+Items go in blocks.  First one item goes through all stages, unless a `Gait` tells
+how it went with others of the chain; as long as a block
 takes less than a millisecond the next one is two to four times as long, and a
 block that takes several is followed by a shorter one.  So slow items are timed one by one
 with one item's data in memory, and cheap ones cost what a list comprehension
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flowgraph.runtime.attempt import is_late, next_delay, outcome_of
 from flowgraph.runtime.bind import Stream
 from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.gait import Gait
 from flowgraph.runtime.link import Link, grown
 from flowgraph.runtime.positions import Trail, at, cut, only, prefix
 from flowgraph.runtime.report import OK
@@ -63,11 +65,25 @@ class Flow:
         self._links = links
         self._sink = sink
         self._in_order = in_order
+        self._block = 1
         self._paced = any(isinstance(link, Link) and link.site.pace is not None for link in links)
         self._waiting: list[tuple[float, int, Trouble, Hole]] = []
         self._turns = count()
         self._aside = 0
         """Streams and late attempts on their way: what is due waits for their end."""
+
+    @property
+    def gait(self) -> Gait:
+        """What it has come to."""
+        chunks = (link.chunk if isinstance(link, Link) else 1 for link in self._links)
+        return Gait(self._block, tuple(chunks))
+
+    def begin_with(self, gait: Gait) -> None:
+        """Take as many items at once as a flow of the same chain did at its end."""
+        self._block = gait.block
+        for link, chunk in zip(self._links, gait.chunks, strict=False):
+            if isinstance(link, Link):
+                link.chunk = chunk
 
     def run(self, part: Partition) -> None:
         """Take all items of a partition through the chain."""
@@ -85,7 +101,7 @@ class Flow:
 
     def _blocks(self, values: Sequence[Any], where: Where) -> None:
         now = self._scope.now
-        size, begin, total = 1, 0, len(values)
+        size, begin, total = self._block, 0, len(values)
         while begin < total:
             if self._paced:  # one by one, each at its time
                 size = 1
@@ -93,11 +109,12 @@ class Flow:
             begun = now()
             self._push(0, values[begin:end], cut(where, begin, end))
             took = now() - begun
-            begin = end
-            if took < SLOW:
+            full, begin = end - begin == size, end
+            if took < SLOW and full:  # else its time says nothing of longer ones
                 size = min(grown(size, SLOW, took), _LARGEST)
             elif took > LONG:
                 size = max(1, int(size * LONG / took))
+        self._block = size
 
     def _push(self, depth: int, values: Sequence[Any], where: Where) -> None:
         """Take a block from a stage to the end of the chain."""

@@ -3,7 +3,7 @@
 ==========  =================================  ================================
 operation   call on a block                    results
 ==========  =================================  ================================
-map         ``map(f, block)``                  the new items
+map         a loop; see `bind`                 the new items
 starmap     ``starmap(f, block)``              the new items
 filter      ``map(truth, map(f, block))``      a mask on the items
 flat_map    ``drawn(map(f, block))``           lists to put end to end
@@ -27,10 +27,10 @@ from flowgraph.runtime.positions import Kept, Spread
 from flowgraph.runtime.watch import LONG, SLOW, End
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from flowgraph.runtime.attempt import Site
-    from flowgraph.runtime.bind import Operation
+    from flowgraph.runtime.bind import Fill, Operation
     from flowgraph.runtime.positions import Where
     from flowgraph.runtime.watch import Watch
 
@@ -52,30 +52,35 @@ class Link:
         The stage and its node.
     operation : str
         What the results mean.
-    call : callable
-        Turns an iterable of items into an iterator of results; see `bind`.
+    fill : callable
+        Appends the results of a block to a list; see `bind`.
     now : callable
         Says what time it is.
     watch : Watch, optional
         Keeps the stage's time limit.
+
+    Attributes
+    ----------
+    chunk : int
+        Items between two looks at the clock.
     """
 
-    __slots__ = ("_call", "_chunk", "_now", "_operation", "site", "watch")
+    __slots__ = ("_fill", "_now", "_operation", "chunk", "site", "watch")
 
     def __init__(
         self,
         site: Site,
         operation: Operation,
-        call: Callable[[Iterable[Any]], Iterator[Any]],
+        fill: Fill,
         now: Callable[[], float],
         watch: Watch | None = None,
     ) -> None:
         self.site = site
         self.watch = watch
         self._operation = operation
-        self._call = call
+        self._fill = fill
         self._now = now
-        self._chunk = 1
+        self.chunk = 1
 
     def extend(self, done: list[Any], block: Sequence[Any]) -> End:
         """Append the results of a block to ``done`` until a call fails or is slow.
@@ -86,7 +91,7 @@ class Link:
             Its error is that of item ``len(done)``.
         """
         if self.watch is not None:
-            end = self.watch.extend(done, self._call, block)
+            end = self.watch.extend(done, self._fill, block)
         else:
             end = self._extend(done, block)
         if end.error is not None:
@@ -101,13 +106,13 @@ class Link:
 
     def _extend(self, done: list[Any], block: Sequence[Any]) -> End:
         """The same, in chunks that take so long that looking at the clock costs next to nothing."""
-        now, call, chunk, total = self._now, self._call, self._chunk, len(block)
+        now, fill, chunk, total = self._now, self._fill, self.chunk, len(block)
         begun = since = now()
         had = 0
         while True:
             wanted = min(had + chunk, total)
             try:
-                done.extend(call(block[had:wanted] if wanted - had < total else block))
+                fill(done, block[had:wanted] if wanted - had < total else block)
             except BaseException as raised:
                 if is_interrupt(raised):
                     raise
@@ -117,9 +122,9 @@ class Link:
                 return End(None, self._last_since(since, max(0, have - had - 1)))
             took = ended - since
             if took < _LOOK:
-                self._chunk = chunk = min(grown(chunk, _LOOK, took), _LARGEST_CHUNK)
+                self.chunk = chunk = min(grown(chunk, _LOOK, took), _LARGEST_CHUNK)
             elif took > 2 * _LOOK:
-                self._chunk = chunk = max(1, int(chunk * _LOOK / took))
+                self.chunk = chunk = max(1, int(chunk * _LOOK / took))
             if took >= SLOW or ended - begun >= LONG:
                 return End(None, since, early=True)
             since, had = ended, have

@@ -6,11 +6,11 @@ that an item which waits for its next attempt will fill later.
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING, Any, Self
 
 from flowgraph.runtime.attempt import attempt
 from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.fold import fold
 from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.outcome import Partition
 from flowgraph.runtime.positions import join, only
@@ -216,9 +216,9 @@ def folder(
     def combine(values: Sequence[Any]) -> Any:
         if site.stage.is_coroutine:
             return call_on_loop(scope, site.stage, lambda: _reduced(function, values))
-        return reduce(function, values)
+        return fold(function, values)
 
-    def fold(values: Sequence[Any]) -> Any | Failure:
+    def folded(values: Sequence[Any]) -> Any | Failure:
         if len(values) == 1:
             return values[0]
         made = attempt(scope, site, lambda: combine(values), watch)
@@ -226,7 +226,7 @@ def folder(
             scope.fail(made)
         return made
 
-    return fold
+    return folded
 
 
 async def _reduced(function: Callable[..., Awaitable[Any]], values: Sequence[Any]) -> Any:

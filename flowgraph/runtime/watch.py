@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import ExitStack
 
+    from flowgraph.runtime.bind import Fill
     from flowgraph.runtime.code import Stage
     from flowgraph.runtime.scope import Clock, Scope
 
@@ -103,7 +104,7 @@ class Watch:
             What the call raises.
         """
         done: list[tuple[Any, BaseException | None]] = []
-        end = self.extend(done, lambda calls: map(_settled, calls), (call,), spent)
+        end = self.extend(done, _settle, (call,), spent)
         if end.error is not None:
             raise end.error
         value, error = done[0]
@@ -114,11 +115,11 @@ class Watch:
     def extend(
         self,
         done: list[Any],
-        bind: Callable[[Iterable[Any]], Iterable[Any]],
+        fill: Fill,
         block: Iterable[Any],
         spent: float = 0.0,
     ) -> End:
-        """Append ``bind(block)`` to ``done`` until a call raises or takes too long.
+        """Append the results of a block to ``done`` until a call raises or takes too long.
 
         Returns
         -------
@@ -127,7 +128,7 @@ class Watch:
             `StageTimeout`.
         """
         limit = self._seconds - spent
-        job = _Job(bind, block, self._now)
+        job = _Job(fill, block, self._now)
         self._hand_over(job.run)
         while not job.finished.wait(min(job.left(limit), _LOOK)):
             if self._check is not None:
@@ -176,12 +177,13 @@ def entered(stack: ExitStack, stage: Stage, scope: Scope) -> Watch | None:
     return None if watch is None else stack.enter_context(watch)
 
 
-def _settled(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-    """What a call gives or raises; a StopIteration let through would end a ``map`` unseen."""
-    try:
-        return call(), None
-    except BaseException as error:  # noqa: BLE001  raised again in the task's thread
-        return None, error
+def _settle(done: list[Any], calls: Iterable[Callable[[], Any]]) -> None:
+    """Append what each call gives or raises."""
+    for call in calls:
+        try:
+            done.append((call(), None))
+        except BaseException as error:  # noqa: BLE001  raised again in the task's thread
+            done.append((None, error))
 
 
 def _serve(jobs: SimpleQueue[Callable[[], None] | None]) -> None:
@@ -195,7 +197,7 @@ class _Job:
 
     def __init__(
         self,
-        bind: Callable[[Iterable[Any]], Iterable[Any]],
+        fill: Fill,
         block: Iterable[Any],
         now: Callable[[], float],
     ) -> None:
@@ -207,14 +209,14 @@ class _Job:
         self.since = now()
         self._abandoned = False
         self._lock = threading.Lock()
-        self._bind = bind
+        self._fill = fill
         self._block = block
         self._now = now
 
     def run(self) -> None:
         """Make the calls; runs in the helper."""
         try:
-            self.results.extend(self._bind(self._publish()))
+            self._fill(self.results, self._publish())
         except BaseException as error:  # noqa: BLE001  the task's thread decides what to do with it
             self.error = error
         self.finished.set()

@@ -238,7 +238,7 @@ def _report(scope: Scope, work: Work, outcome: Outcome, inputs: Sequence[Outcome
             scope.lost.extend(_lost_calls(given.maker, given.unnoted))
     bundle = scope.bundle(work.part)
     if control.line is not None:
-        control.line.report(bundle.pack())
+        control.line.report(control.run, bundle.pack())
     else:
         outcome.bundle = bundle
     return outcome

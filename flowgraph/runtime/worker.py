@@ -33,14 +33,11 @@ class Line:
     a task that Dask counts as done has reported.
     """
 
-    run: str
-    """The token of the run."""
-
-    def report(self, bundle: bytes) -> None:
-        """Send a task's packed bundle."""
+    def report(self, run: str, bundle: bytes) -> None:
+        """Send the packed bundle of a task to the driver of the run with this token."""
         from distributed import get_worker
 
-        get_worker().log_event(TOPIC, {"run": self.run, "bundle": bundle})
+        get_worker().log_event(TOPIC, {"run": run, "bundle": bundle})
 
     def stop(self) -> Stop:
         """Whether Dask still wants the task that asks; to be called in the task's own thread."""
