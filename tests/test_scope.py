@@ -16,14 +16,15 @@ from notebook import Clock, Flag, Note, new_scope, notes
 from flowgraph.runtime import report as report_module
 from flowgraph.runtime import scope as scope_module
 from flowgraph.runtime.failure import Failure, Skip
-from flowgraph.runtime.report import OK, SKIPPED, Bundle, read_bundles, rows
+from flowgraph.runtime.report import OK, RETRIED, SKIPPED, Bundle, read_bundles, rows
 from flowgraph.runtime.scope import Halt, Scope, SystemClock, here
 
 INTS = st.integers(0, 2**31 - 1)
 PLACES = st.integers(0, 2**63 - 1)
 INDICES = st.none() | PLACES | st.lists(PLACES, min_size=1, max_size=3).map(tuple)
 TIMES = st.floats(0, 1e6)
-ROWS = st.tuples(INTS, INDICES, INDICES, INTS, INTS, st.integers(0, 6), TIMES, TIMES)
+ROWS = st.tuples(INTS, INDICES, INDICES, INTS, INTS, st.integers(1, 6), TIMES, TIMES)
+"""What has no outcome of quick calls, which share a record."""
 BUNDLES = st.builds(
     Bundle,
     INTS,
@@ -67,6 +68,52 @@ def test_records_are_read_as_they_were_noted(wanted):
         (node, outer(first), outer(last), *counts, start + epoch, end - start)
         for node, first, last, *counts, start, end in wanted
     ]
+
+
+def noted(scope):
+    """First and last item, calls, and seconds of each record."""
+    return [(*row[1:4], round(row[7], 6)) for row in rows(scope.bundle().rows)]
+
+
+def test_quick_calls_of_a_moment_share_a_record():
+    """A tenth of a second from its start on; each stage has its own."""
+    scope = new_scope()
+    for k in range(300):
+        scope.note(7, k, k, 1, 1, OK, k / 1000, k / 1000 + 0.0005)
+        scope.note(8, k, k, 1, 1, OK, k / 1000, k / 1000 + 0.0001)
+    assert [row[0] for row in rows(scope.bundle().rows)] == [7, 8] * 3
+    assert noted(scope)[::2] == [(0, 99, 100, 0.05), (100, 199, 100, 0.05), (200, 299, 100, 0.05)]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "outcome", "seconds"), [(1, OK, 0.001), (2, OK, 1e-6), (1, RETRIED, 1e-6)]
+)
+def test_other_calls_have_records_of_their_own(attempt, outcome, seconds):
+    """A slow one, one that was tried before, one that failed."""
+    scope = new_scope()
+    for k in range(4):
+        scope.note(7, k, k, 1, 1, OK, 0.002 * k, 0.002 * k + 1e-6)
+        scope.note(7, 9, 9, 1, attempt, outcome, 0.002 * k, 0.002 * k + seconds)
+    assert noted(scope) == [(0, 3, 4, 4e-6), *[(9, 9, 1, seconds)] * 4]
+
+
+def test_parts_of_a_reduction_count_as_no_call():
+    scope = new_scope()
+    for k in range(4):
+        scope.note(7, None, None, 0, 1, OK, 0.002 * k, 0.002 * k + 1e-6)
+    assert noted(scope) == [(-1, -1, 0, 4e-6)]
+
+
+def test_what_was_noted_before_a_mark_is_not_changed_behind_it():
+    scope = new_scope()
+    scope.note(7, 0, 0, 1, 1, OK, 0, 1e-6)
+    mark = scope.mark()
+    scope.note(7, 1, 1, 1, 1, OK, 1e-3, 1e-3 + 1e-6)
+    scope.note(7, 2, 2, 1, 1, OK, 2e-3, 2e-3 + 1e-6)
+    assert noted(scope) == [(0, 0, 1, 1e-6), (1, 2, 2, 2e-6)]
+    scope.rollback(mark)
+    scope.note(7, 3, 3, 1, 1, OK, 3e-3, 3e-3 + 1e-6)
+    assert noted(scope) == [(0, 0, 1, 1e-6), (3, 3, 1, 1e-6)]
 
 
 def test_times_are_seconds_of_the_epoch(epoch):

@@ -10,7 +10,7 @@ import pytest
 from flowgraph import Graph, StageError
 from flowgraph.backends import threads
 from flowgraph.backends.threads import thread_pool
-from flowgraph.compiler.calm import no_collections
+from flowgraph.runtime.calm import no_collections
 
 
 @pytest.fixture(autouse=True)

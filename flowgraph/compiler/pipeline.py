@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.compiler import story
-from flowgraph.compiler.calm import no_collections
 from flowgraph.compiler.coarsen import coarsen
 from flowgraph.compiler.freeze import bind, check_names, freeze
 from flowgraph.compiler.fuse import fuse
@@ -23,6 +22,7 @@ from flowgraph.compiler.realign import realign
 from flowgraph.compiler.regions import regions
 from flowgraph.compiler.tree import tree
 from flowgraph.compiler.validate import validate
+from flowgraph.runtime.calm import no_collections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

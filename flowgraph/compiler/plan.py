@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dask.task_spec import Task, TaskRef
 
-from flowgraph.compiler.calm import no_collections
 from flowgraph.compiler.steps import Constant, stages_of
 from flowgraph.declare.steps import (
     MISSING,
@@ -24,6 +23,7 @@ from flowgraph.declare.steps import (
     Zip,
     kind_of,
 )
+from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.code import Control
 from flowgraph.runtime.results import pick
 from flowgraph.runtime.work import perform, value_of

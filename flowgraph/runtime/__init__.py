@@ -2,7 +2,8 @@
 
 ``call``, ``retry`` and ``cuts`` are plain data, and ``positions`` say where an
 item stands in its source; ``code`` holds the user's functions, and ``pickling``
-says how they and their values are packed.
+says how they and their values are packed.  ``calm`` keeps the garbage collector
+away where very many objects are made.
 
 ``scope`` collects what happens in a task.  ``attempt`` makes one call with its
 retries, ``watch`` keeps its time limit and ``pace`` the time between two calls.

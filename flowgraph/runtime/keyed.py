@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.runtime.attempt import Site, attempt
+from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.sink import Sink
@@ -95,7 +96,8 @@ class Combiner:
         first = tables[0]
         for table in tables[1:]:
             if self._op is None:
-                _extend(first, table)
+                with no_collections():
+                    _extend(first, table)
                 continue
             made = self._combine(first, table.items)
             if isinstance(made, Failure):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flowgraph.errors.stage import nothing_to_reduce
 from flowgraph.runtime.attempt import Site
 from flowgraph.runtime.call import fill
+from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.keyed import Combiner
 from flowgraph.runtime.outcome import Listing, Outcome
@@ -120,4 +121,6 @@ class MergeKeys(Work):
         if not self.last:
             return Outcome(made, stage=self.stage)
         scope.note(self.keyed.node, None, None, 1, 1, OK, now, scope.now())
-        return Outcome(Listing(list(made.items())), stage=self.stage)
+        with no_collections():
+            pairs = list(made.items())
+        return Outcome(Listing(pairs), stage=self.stage)

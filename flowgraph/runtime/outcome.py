@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowgraph.errors.wording import Mend
 from flowgraph.runtime import pickling
+from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.failure import Failure, Skip, annotate
 from flowgraph.runtime.pickling import CLOSED
 from flowgraph.runtime.positions import at
@@ -140,7 +141,8 @@ class Outcome:
         """
         value, packed = self._state
         if value is CLOSED and packed is not None:
-            value = pickle.loads(packed[0], buffers=packed[1])
+            with no_collections():
+                value = pickle.loads(packed[0], buffers=packed[1])
             self._state = value, None
         return value
 

@@ -26,6 +26,7 @@ __all__ = [
     "TIMED_OUT_RETRIED",
     "Bundle",
     "Lost",
+    "add_calls",
     "change_outcome",
     "pack_row",
     "pack_rows",
@@ -55,6 +56,21 @@ pack_row = _ROW.pack
 def change_outcome(rows: bytearray, begin: int, outcome: int) -> None:
     """Give the packed record that begins at byte ``begin`` another outcome."""
     rows[begin + _OUTCOME] = outcome
+
+
+def add_calls(rows: bytearray, begin: int, calls: int, last: int, seconds: float) -> None:
+    """Add calls to the packed record that begins at byte ``begin``.
+
+    Examples
+    --------
+    >>> record = bytearray(pack_row(0, 3, 4, 2, 1, OK, 10.0, 0.5))
+    >>> add_calls(record, 0, calls=3, last=7, seconds=0.25)
+    >>> list(rows(record))
+    [(0, 3, 7, 5, 1, 0, 10.0, 0.75)]
+    """
+    node, first, _, had, attempt, outcome, start, took = _ROW.unpack_from(rows, begin)
+    packed = node, first, last, had + calls, attempt, outcome, start, took + seconds
+    _ROW.pack_into(rows, begin, *packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +142,7 @@ def read_bundles(data: bytes) -> Iterator[Bundle]:
         yield Bundle(task, worker.decode(), started, ended, packed, failures, lost, part)
 
 
-def rows(packed: bytes) -> Iterator[Row]:
+def rows(packed: bytes | bytearray) -> Iterator[Row]:
     """The records in a bundle, one by one."""
     return _ROW.iter_unpack(packed)
 

@@ -11,9 +11,19 @@ import socket
 import threading
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from math import inf
+from typing import TYPE_CHECKING, Final, Protocol
 
-from flowgraph.runtime.report import OK, SKIPPED, Bundle, Lost, change_outcome, pack_row
+from flowgraph.runtime.report import (
+    OK,
+    SKIPPED,
+    Bundle,
+    Lost,
+    add_calls,
+    change_outcome,
+    pack_row,
+)
+from flowgraph.runtime.watch import SLOW
 
 if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
@@ -21,6 +31,11 @@ if TYPE_CHECKING:
     from flowgraph.runtime.positions import Index
 
 __all__ = ["Clock", "Halt", "Scope", "Stop", "SystemClock", "here"]
+
+
+_MOMENT: Final = 0.1
+"""Seconds of quick calls that share a record."""
+_NONE: Final = 0, -inf
 
 
 class Halt(BaseException):
@@ -62,6 +77,7 @@ class Scope:
 
     __slots__ = (
         "_epoch",
+        "_open",
         "_rows",
         "_stop",
         "clock",
@@ -81,6 +97,7 @@ class Scope:
         self.started = self.now()
         self._epoch = time.time() - self.started
         self._rows = bytearray()
+        self._open: dict[int, tuple[int, float]] = {}
         self._stop = control.stop if control.line is None else control.line.stop()
         self.failures: list[Failure] = []
         self.lost: list[Lost] = []
@@ -99,8 +116,16 @@ class Scope:
         """Add a record: ``count`` calls of a node, taken together.
 
         Items are noted by their position in the source: below a flat_map,
-        where they have tuples, by its first number.
+        where they have tuples, by its first number.  Quick calls go into the
+        last record of their node, if that began a moment ago: how many records
+        a task has depends on its time, not on its items.
         """
+        if outcome == OK and attempt == 1 and end - start < SLOW * (count or 1):
+            begin, since = self._open.get(node, _NONE)
+            if start - since < _MOMENT:
+                add_calls(self._rows, begin, count, _outer(last), end - start)
+                return
+            self._open[node] = len(self._rows), start
         self._rows += pack_row(
             node,
             _outer(first),
@@ -150,10 +175,12 @@ class Scope:
 
     def mark(self) -> tuple[int, int]:
         """Where the notebook stands, for `rollback` and `change`."""
+        self._open.clear()
         return len(self._rows), len(self.failures)
 
     def rollback(self, mark: tuple[int, int]) -> None:
         """Strike out what was noted since ``mark``."""
+        self._open.clear()
         del self._rows[mark[0] :]
         del self.failures[mark[1] :]
 

@@ -1,8 +1,9 @@
-"""No garbage collections while a graph is compiled.
+"""No garbage collections while very many objects are made that all stay.
 
 A compiler makes hundreds of thousands of small objects and throws next to none
-of them away.  Python's collector would look at them again and again, and at all
-of the user's data beside them: the time of a node would grow with the graph.
+of them away, and so does whoever unpickles a table of a million groups.  Python's
+collector would look at them again and again, and at all of the user's data
+beside them: the time of each would grow with their number.
 """
 
 from __future__ import annotations
