@@ -97,11 +97,13 @@ def test_other_calls_have_records_of_their_own(attempt, outcome, seconds):
     assert noted(scope) == [(0, 3, 4, 4e-6), *[(9, 9, 1, seconds)] * 4]
 
 
-def test_parts_of_a_reduction_count_as_no_call():
+@pytest.mark.parametrize(("calls", "records"), [(10, 1), (2, 4)])
+def test_parts_of_a_reduction_count_as_no_call(calls, records):
+    """Whether they are quick is told by how many calls there really were."""
     scope = new_scope()
     for k in range(4):
-        scope.note(7, None, None, 0, 1, OK, 0.002 * k, 0.002 * k + 1e-6)
-    assert noted(scope) == [(-1, -1, 0, 4e-6)]
+        scope.note(7, None, None, 0, 1, OK, 0.005 * k, 0.005 * k + 0.004, calls)
+    assert noted(scope) == [(-1, -1, 0, 0.016 / records)] * records
 
 
 def test_what_was_noted_before_a_mark_is_not_changed_behind_it():

@@ -77,14 +77,32 @@ class Attempts:
         Takes no arguments.
     watch : Watch, optional
         Runs the call under the stage's time limit.
+    calls : int
+        How many calls of the stage it makes.
     """
 
-    __slots__ = ("_call", "_errors", "_noted", "_scope", "_since", "_site", "_watch", "due")
+    __slots__ = (
+        "_call",
+        "_calls",
+        "_errors",
+        "_noted",
+        "_scope",
+        "_since",
+        "_site",
+        "_watch",
+        "due",
+    )
 
     def __init__(
-        self, scope: Scope, site: Site, call: Callable[[], Any], watch: Watch | None = None
+        self,
+        scope: Scope,
+        site: Site,
+        call: Callable[[], Any],
+        watch: Watch | None = None,
+        calls: int = 1,
     ) -> None:
         self._scope = scope
+        self._calls = calls
         self._site = site
         self._call = call
         self._watch = watch
@@ -118,7 +136,8 @@ class Attempts:
         except BaseException as raised:
             return self.failed(raised, begun)
         attempt = len(self._errors) + 1
-        scope.note(site.node, None, None, site.count, attempt, OK, begun, scope.now())
+        ended = scope.now()
+        scope.note(site.node, None, None, site.count, attempt, OK, begun, ended, self._calls)
         return value
 
     def close(self) -> None:
@@ -153,10 +172,14 @@ class Attempts:
 
 
 def attempt(
-    scope: Scope, site: Site, call: Callable[[], Any], watch: Watch | None = None
+    scope: Scope,
+    site: Site,
+    call: Callable[[], Any],
+    watch: Watch | None = None,
+    calls: int = 1,
 ) -> Any | Failure:
     """The value of ``call()``, or the failure after its last attempt; see `Attempts`."""
-    attempts = Attempts(scope, site, call, watch)
+    attempts = Attempts(scope, site, call, watch, calls)
     while (made := attempts.make()) is LATER:
         scope.sleep(attempts.due - scope.now())
     return made

@@ -77,35 +77,34 @@ class Combiner:
 
     def add(self, table: Table, values: Sequence[Any]) -> Table | Failure:
         """A table with some items added; it is changed, or lost with the failure."""
-        plan, key = self._plan, self._key
-        keys = self._attempt(plan.key, lambda: _hashable(_each(key, values)))
+        plan, key, total = self._plan, self._key, len(values)
+        keys = self._attempt(plan.key, total, lambda: _hashable(_each(key, values)))
         if isinstance(keys, Failure):
             return keys
         combined: Any = values
         if plan.value is not None and self._value is not None:
             made = self._value
-            combined = self._attempt(plan.value, lambda: _each(made, values))
+            combined = self._attempt(plan.value, total, lambda: _each(made, values))
             if isinstance(combined, Failure):
                 return combined
         if plan.op is None:
-            return self._attempt(plan.key, lambda: _grouped(table, keys, combined))
-        return self._combine(table, partial(zip, keys, combined, strict=True))
+            return self._attempt(plan.key, total, lambda: _grouped(table, keys, combined))
+        return self._combine(table, total, partial(zip, keys, combined, strict=True))
 
-    def joined(self, tables: Sequence[Table]) -> Table | Failure:
-        """One table of several, in their order; the first one is changed."""
-        first = tables[0]
-        for table in tables[1:]:
+    def joined(self, first: Table, tables: Iterable[Table]) -> Table | Failure:
+        """The first table with others in their order behind it; it is changed."""
+        for table in tables:
             if self._op is None:
                 with no_collections():
                     _extend(first, table)
                 continue
-            made = self._combine(first, table.items)
+            made = self._combine(first, len(table), table.items)
             if isinstance(made, Failure):
                 return made
         return first
 
     def _combine(
-        self, table: Table, pairs: Callable[[], Iterable[tuple[Any, Any]]]
+        self, table: Table, total: int, pairs: Callable[[], Iterable[tuple[Any, Any]]]
     ) -> Table | Failure:
         """The table with pairs combined with what is there."""
         op, number = self._op, self._plan.op
@@ -113,7 +112,7 @@ class Combiner:
         assert number is not None
         stage = self._stages[number]
         if not stage.is_coroutine and stage.timeout is None:
-            return self._attempt(number, _Adding(table, iter(pairs()), op).go_on)
+            return self._attempt(number, total, _Adding(table, iter(pairs()), op).go_on)
 
         def changes() -> Table:
             if stage.is_coroutine:
@@ -122,16 +121,17 @@ class Combiner:
             return _changes(table, pairs(), op)
 
         # An attempt that is abandoned goes on, so each has a table of its own.
-        made = self._attempt(number, changes)
+        made = self._attempt(number, total, changes)
         if isinstance(made, Failure):
             return made
         table.update(made)
         return table
 
-    def _attempt(self, number: int, call: Callable[[], Any]) -> Any | Failure:
+    def _attempt(self, number: int, calls: int, call: Callable[[], Any]) -> Any | Failure:
         stage = self._stages[number]
         site = Site(stage, self._plan.node, self._plan.name, count=self._count)
-        made = attempt(self._scope, site, call, entered(self._stack, stage, self._scope))
+        watch = entered(self._stack, stage, self._scope)
+        made = attempt(self._scope, site, call, watch, calls)
         if type(made) is Failure:
             self._scope.fail(made)
         return made
@@ -160,7 +160,7 @@ class Keying(Sink):
         """One table, or the failure that there is."""
         if isinstance(first, Failure) or isinstance(second, Failure):
             return (first if isinstance(first, Failure) else second,)
-        return (self._combiner.joined((first, second)),)
+        return (self._combiner.joined(first, (second,)),)
 
     def sprout(self) -> Keying:
         """A sink of the same kind, for a hole."""
@@ -172,7 +172,7 @@ class Keying(Sink):
         for table in tables:
             if type(table) is Failure:
                 return table
-        return self._combiner.joined(tables) if tables else {}
+        return self._combiner.joined(tables[0], tables[1:]) if tables else {}
 
 
 def _each(function: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:

@@ -115,7 +115,7 @@ class MergeKeys(Work):
         with ExitStack() as stack:
             combiner = Combiner(scope, stack, self.keyed, count=0)
             # A table of its own: what another task gave may be read again.
-            made = combiner.joined([{}, *(outcome.value for outcome in tables)])
+            made = combiner.joined({}, (outcome.glance() for outcome in tables))
         if isinstance(made, Failure):
             return Outcome(None, made, self.stage)
         if not self.last:

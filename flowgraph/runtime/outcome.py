@@ -139,11 +139,23 @@ class Outcome:
         Exception
             Whatever hinders unpickling it here.
         """
+        value = self.glance()
+        if self._state[0] is CLOSED:
+            self._state = value, None
+        return value
+
+    def glance(self) -> Any:
+        """The value for one who will not ask again: it is not kept beside what it is packed to.
+
+        Raises
+        ------
+        Exception
+            As `value`.
+        """
         value, packed = self._state
         if value is CLOSED and packed is not None:
             with no_collections():
                 value = pickle.loads(packed[0], buffers=packed[1])
-            self._state = value, None
         return value
 
     def seal(self) -> list[Failure]:

@@ -112,15 +112,19 @@ class Scope:
         outcome: int,
         start: float,
         end: float,
+        calls: int = 0,
     ) -> None:
         """Add a record: ``count`` calls of a node, taken together.
+
+        ``calls`` says how many were made where ``count`` does not: parts of a
+        reduction count none.
 
         Items are noted by their position in the source: below a flat_map,
         where they have tuples, by its first number.  Quick calls go into the
         last record of their node, if that began a moment ago: how many records
         a task has depends on its time, not on its items.
         """
-        if outcome == OK and attempt == 1 and end - start < SLOW * (count or 1):
+        if outcome == OK and attempt == 1 and end - start < SLOW * (calls or count):
             begin, since = self._open.get(node, _NONE)
             if start - since < _MOMENT:
                 add_calls(self._rows, begin, count, _outer(last), end - start)

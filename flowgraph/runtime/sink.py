@@ -221,7 +221,7 @@ def folder(
     def folded(values: Sequence[Any]) -> Any | Failure:
         if len(values) == 1:
             return values[0]
-        made = attempt(scope, site, lambda: combine(values), watch)
+        made = attempt(scope, site, lambda: combine(values), watch, len(values) - 1)
         if type(made) is Failure:
             scope.fail(made)
         return made
