@@ -123,9 +123,10 @@ class Graph(Declarations):
             self._compile(names, params, Shape(workers or 1))
         with choose(scheduler, workers) as backend, watching(progress) as watcher:
             halts = on_error == "raise"
-            plan = self._compile(
-                names, params, Shape(backend.workers, backend.finest, halts, backend.hands_out)
+            shape = Shape(
+                backend.workers, backend.finest, backend.finest_of_many, halts, backend.hands_out
             )
+            plan = self._compile(names, params, shape)
             ledger = Ledger(plan, backend.workers, halts=halts, progress=watcher)
             try:
                 self._carry_out(backend, plan, ledger, limit)

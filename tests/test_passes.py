@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowgraph import Graph, GraphError, stage
-from flowgraph.compiler.batches import Shape, factoring
+from flowgraph.compiler.batches import MANY, Shape, cuts_for, factoring
 from flowgraph.compiler.dag import Dag
 from flowgraph.compiler.freeze import bind, freeze
 from flowgraph.compiler.fuse import fuse
@@ -18,6 +18,7 @@ from flowgraph.compiler.partition import partition
 from flowgraph.compiler.prune import prune
 from flowgraph.compiler.tree import tree, tree_levels
 from flowgraph.compiler.validate import validate
+from flowgraph.compiler.wishes import NOTHING
 from flowgraph.declare.steps import Count, Source
 
 if TYPE_CHECKING:
@@ -326,6 +327,15 @@ def test_batches_hold_all_items_large_ones_first(items, workers, finest):
     assert len(sizes) <= max(finest * workers, 1)
     assert min(sizes) > 0 or sizes == (0,)
     assert sizes[0] <= max(1, -(-items // workers))
+
+
+@pytest.mark.parametrize(
+    ("length", "finest"), [(MANY, 16), (2 * MANY, 16), (2 * MANY + 2, 4), (None, 16)]
+)
+def test_very_many_items_have_fewer_tasks_where_a_task_costs_much(length, finest):
+    """Not those whose number is only known at run time: they may be few."""
+    cuts = cuts_for(length, NOTHING, Shape(2, finest=16, finest_of_many=4))
+    assert len(cuts) == len(factoring(length or 1 << 20, 2, finest))
 
 
 @pytest.mark.parametrize("width", [1, 2, 8, 9, 64, 65, 1_000])

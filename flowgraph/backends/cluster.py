@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Cluster"]
 
 _FINEST: Final = 8
+_FINEST_OF_MANY: Final = 4
 _PATIENCE: Final = 5.0
 """Seconds for the first worker to come, before a plan is made for what there is."""
 _TICK: Final = 0.5
@@ -61,6 +62,7 @@ class Cluster:
     """
 
     finest = _FINEST
+    finest_of_many = _FINEST_OF_MANY
     hands_out = False
 
     def __init__(

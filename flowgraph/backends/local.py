@@ -47,7 +47,7 @@ _WORKER: Final = "local"
 class _Local:
     """What the three have in common: nothing to open, nothing to close."""
 
-    finest = _FINEST
+    finest = finest_of_many = _FINEST
     hands_out = True
 
     def __init__(self, workers: int) -> None:

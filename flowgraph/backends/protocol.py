@@ -21,6 +21,8 @@ class Backend(Protocol):
     """Tasks that run at once; what the plan is made for."""
     finest: int
     """Smallest batch, as a part of a worker's share: small where a task is cheap."""
+    finest_of_many: int
+    """The same for very many items."""
     hands_out: bool
     """True if it hands out the calls of regions by itself."""
 
