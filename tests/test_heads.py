@@ -23,7 +23,7 @@ from flowgraph.runtime.heads import (
     Slice,
     beside,
 )
-from flowgraph.runtime.outcome import Listing, Outcome, Partition
+from flowgraph.runtime.outcome import Listing, Outcome, Partition, Portion
 from flowgraph.runtime.positions import Joined, Kept, at
 
 FAILED = Failure("load", "photos", 3, 1, "host", (ValueError(),))
@@ -89,6 +89,17 @@ def test_what_was_known_or_made_before_is_the_partition_itself():
     assert Given(Parcel(part, pickle.dumps)).partition([]) is part
     assert (Given(Parcel(part, pickle.dumps)).reads, Passed().reads) == (0, 1)
     assert Given(Parcel(part, pickle.dumps)).length([]) == 2
+
+
+@pytest.mark.parametrize("items", [list(range(10, 20)), tuple(range(10, 20)), range(10, 20)])
+def test_a_portion_of_a_list_is_a_partition_where_it_is_wanted_and_when_it_travels(items):
+    here = Given(Parcel(Portion(items, 3, 5), pickle.dumps))
+    there = pickle.loads(pickle.dumps(here))
+    for head in (here, there):
+        part = head.partition([])
+        assert (list(part.values), part.where, part.failed) == ([13, 14], range(3, 5), False)
+        assert head.length([]) == 2
+    assert type(there.parcel.open()) is Partition
 
 
 def test_a_narrowed_slice_holds_its_own_items_only():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from dask.task_spec import GraphNode
 from dask.utils import key_split
 
 from flowgraph import Graph, StageError, stage
+from flowgraph.compiler.plan import Job
+from flowgraph.runtime.outcome import Portion
 from flowgraph.testing import run_plain
 
 PASSES = [
@@ -199,3 +202,18 @@ def test_a_target_that_is_given_twice_comes_twice(scheduler):
     assert dask.get(plan.dask, plan.keys) == ([7, 8], [7, 8])
     g.output(z, z)
     assert g.run(scheduler="sync").value == run_plain(g) == (5, 5)
+
+
+def test_a_plan_that_nobody_holds_is_gone_at_once():
+    """In a circle of references the user's items would wait for a garbage collection."""
+    g = Graph("squares")
+    squares = g.items(range(50)).map(square)
+    total = squares.take(3).concat(squares.filter(bool).take(2)).reduce(add)
+    gc.collect()
+    gc.disable()
+    try:
+        assert g.run(total, squares, scheduler="sync").ok
+        left = [thing for thing in gc.get_objects() if isinstance(thing, (Job, Portion))]
+    finally:
+        gc.enable()
+    assert left == []

@@ -100,7 +100,7 @@ def _lower(tasks: Tasks, step: Step) -> None:
         case Chain():
             lower_chain(tasks, step)
         case _ if isinstance(step, Collection):
-            tasks.parts.arrange(step)  # no tasks: it is made in those that read it
+            tasks.parts.arrange(step, tasks.add)  # no tasks: it is made in those that read it
         case _:
             raise TypeError(f"{type(step).__name__} cannot be lowered; fuse comes first")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.declare.steps import Batch, Concat, Source, Step, Take, Zip
 from flowgraph.runtime.arrange import Remaining
 from flowgraph.runtime.heads import Beside, First, Given, Left, Lists, Passed, Shifted, Slice
-from flowgraph.runtime.outcome import Partition
+from flowgraph.runtime.outcome import Portion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,16 +37,11 @@ class Parts:
         Takes what partitions of concrete sources travel in.
     known : mapping of str to Layout
         How each collection is cut.
-    add : callable
-        Adds a task for a step; see `flowgraph.compiler.lower`.
     """
 
-    def __init__(
-        self, drafts: Drafts, known: Mapping[str, Layout], add: Callable[..., int]
-    ) -> None:
+    def __init__(self, drafts: Drafts, known: Mapping[str, Layout]) -> None:
         self._drafts = drafts
         self._known = known
-        self._add = add
         self._made: dict[str, list[Part]] = {}
 
     def passed(self, name: str, tasks: Sequence[Read]) -> None:
@@ -58,15 +53,24 @@ class Parts:
         cuts = self._known[name].cuts
         self._made[name] = [Part(Slice(part, cuts), (task,)) for part in range(len(cuts))]
 
-    def arrange(self, step: Step) -> None:
-        """The partitions of a collection are put together of others."""
-        self._made[step.name] = list(self._arranged(step))
+    def arrange(self, step: Step, add: Callable[..., int]) -> None:
+        """The partitions of a collection are put together of others.
+
+        Parameters
+        ----------
+        step : Step
+            The collection.
+        add : callable
+            Adds a task for a step.  It is not kept: in a circle of references
+            the user's items would outlive the run.
+        """
+        self._made[step.name] = list(self._arranged(step, add))
 
     def of(self, name: str) -> list[Part]:
         """The partitions of a collection."""
         return self._made[name]
 
-    def _arranged(self, step: Step) -> list[Part]:
+    def _arranged(self, step: Step, add: Callable[..., int]) -> list[Part]:
         of = [self._made[need] for need in step.needs]
         match step:
             case Source(items=items) if items is not None:
@@ -76,23 +80,21 @@ class Parts:
             case Batch(size=size):
                 return [Part(Lists(part.head, size), part.reads) for part in of[0]]
             case Take():
-                return self._taken(step, of[0])
+                return self._taken(step, of[0], add)
             case Concat():
                 return self._one_after_the_other(step, of)
         raise TypeError(type(step).__name__)
 
     def _given(self, name: str, items: Sequence[Any]) -> list[Part]:
         cuts = self._known[name].cuts
-        owner = f"items of '{name}'"
-        parts = []
-        for part in range(len(cuts)):
-            begin, end = cuts.bounds(part, len(items))
-            slice_ = items[begin:end]
-            parcel = self._drafts.parcel(Partition(slice_, range(begin, end)), (owner, slice_))
-            parts.append(Part(Given(parcel)))
-        return parts
+        told = f"items of '{name}'", items
+        bounds = [cuts.bounds(part, len(items)) for part in range(len(cuts))]
+        return [
+            Part(Given(self._drafts.parcel(Portion(items, begin, end), told)))
+            for begin, end in bounds
+        ]
 
-    def _taken(self, step: Take, parts: list[Part]) -> list[Part]:
+    def _taken(self, step: Take, parts: list[Part], add: Callable[..., int]) -> list[Part]:
         if self._known[step.needs[0]].straight:
             return [Part(First(part.head, step.count), part.reads) for part in parts]
         # Where places are not known a partition must know how many came before it.
@@ -105,7 +107,7 @@ class Parts:
                 found.append(Part(First(part.head, step.count, start=0), part.reads))
             if place + 1 < len(parts):
                 reads = (*part.reads, *left)
-                task = self._add(step, "take", Remaining, reads, head=part.head, count=step.count)
+                task = add(step, "take", Remaining, reads, head=part.head, count=step.count)
                 left = (task,)
         return found
 

@@ -41,7 +41,7 @@ class Tasks:
 
     def __init__(self, dag: Dag, drafts: Drafts, known: Mapping[str, Layout]) -> None:
         self.drafts = drafts
-        self.parts = Parts(drafts, known, self.add)
+        self.parts = Parts(drafts, known)
         self.queues = Queues()
         self._steps = dag.by_name()
         self._read = set(dag.uses())

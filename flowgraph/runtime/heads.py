@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.runtime.failure import Failure, Skip
-from flowgraph.runtime.outcome import Listing, Outcome, Partition
+from flowgraph.runtime.outcome import Listing, Outcome, Partition, Portion
 from flowgraph.runtime.positions import cut
 
 if TYPE_CHECKING:
@@ -53,17 +53,20 @@ class Head:
 class Given(Head):
     """The partition was known before the run."""
 
-    parcel: Parcel[Partition]
+    parcel: Parcel[Partition | Portion]
+    """A portion arrives as a partition."""
 
     @property
     def reads(self) -> int:
         return 0
 
     def partition(self, inputs: Sequence[Outcome]) -> Partition:
-        return self.parcel.open()
+        given = self.parcel.open()
+        return given.cut_out() if isinstance(given, Portion) else given
 
     def length(self, inputs: Sequence[Outcome]) -> int:
-        return len(self.parcel.open().values)
+        given = self.parcel.open()
+        return len(given if isinstance(given, Portion) else given.values)
 
 
 @dataclass(frozen=True, slots=True)

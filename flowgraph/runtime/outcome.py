@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     _Packed: TypeAlias = tuple[bytes, Sequence[Any]]
 
-__all__ = ["Listing", "Outcome", "Partition", "Report"]
+__all__ = ["Listing", "Outcome", "Partition", "Portion", "Report"]
 
 
 class Partition:
@@ -60,6 +60,35 @@ class Partition:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Partition, (self.values, self.where, self.failed)
+
+
+class Portion:
+    """A part of a list that is there already: cut out when it is wanted, or when it travels.
+
+    Parameters
+    ----------
+    items : sequence
+        The list.
+    begin, end : int
+        Its first item, and the one after its last.
+    """
+
+    __slots__ = ("_begin", "_end", "_items")
+
+    def __init__(self, items: Sequence[Any], begin: int, end: int) -> None:
+        self._items = items
+        self._begin = begin
+        self._end = end
+
+    def __len__(self) -> int:
+        return self._end - self._begin
+
+    def cut_out(self) -> Partition:
+        """The part, in a list of its own."""
+        return Partition(self._items[self._begin : self._end], range(self._begin, self._end))
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return self.cut_out().__reduce__()
 
 
 class Listing:
