@@ -41,7 +41,7 @@ class Flag:
 
 
 class Note(NamedTuple):
-    """A record without its times."""
+    """A record without its times; of parts of a reduction, however many, the count is 0."""
 
     node: int
     first: int
@@ -60,7 +60,7 @@ def new_scope(clock: Clock | None = None, task: int = 1, **options: Any) -> Scop
 
 
 def notes(scope: Scope) -> list[Note]:
-    return [Note(*row[:6]) for row in rows(scope.bundle().rows)]
+    return [Note(*row[:3], max(row[3], 0), *row[4:6]) for row in rows(scope.bundle().rows)]
 
 
 def new_site(function=None, retry=None, *, node=7, count=1, in_order=False) -> Site:

@@ -61,7 +61,7 @@ def test_many_numbers_are_a_copy(freezer, many):
 
 @pytest.mark.parametrize("place", [0, 1, 250, 499])
 def test_what_is_among_many_numbers_is_found(g, freezer, place):
-    """A node, a list that must be copied, and what cannot be added to a number."""
+    """A node, a list that must be copied, and what nobody should add to a number."""
     for inside in (node(g), [1], "a", None, Own([1])):
         many: list = [*range(500)]
         many[place] = inside

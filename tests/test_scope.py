@@ -13,10 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from notebook import Clock, Flag, Note, new_scope, notes
 
+from flowgraph.results.stats import count
 from flowgraph.runtime import report as report_module
 from flowgraph.runtime import scope as scope_module
 from flowgraph.runtime.failure import Failure, Skip
-from flowgraph.runtime.report import OK, RETRIED, SKIPPED, Bundle, read_bundles, rows
+from flowgraph.runtime.report import (
+    OK,
+    RETRIED,
+    SKIPPED,
+    Bundle,
+    attempts_in,
+    read_bundles,
+    rows,
+)
 from flowgraph.runtime.scope import Halt, Scope, SystemClock, here
 
 INTS = st.integers(0, 2**31 - 1)
@@ -76,34 +85,52 @@ def noted(scope):
 
 
 def test_quick_calls_of_a_moment_share_a_record():
-    """A tenth of a second from its start on; each stage has its own."""
+    """A fiftieth of a second from its start on; each stage has its own."""
     scope = new_scope()
-    for k in range(300):
-        scope.note(7, k, k, 1, 1, OK, k / 1000, k / 1000 + 0.0005)
-        scope.note(8, k, k, 1, 1, OK, k / 1000, k / 1000 + 0.0001)
+    for k in range(63):
+        scope.note(7, k, k, 1, 1, OK, k / 1024, k / 1024 + 0.0005)
+        scope.note(8, k, k, 1, 1, OK, k / 1024, k / 1024 + 0.0001)
     assert [row[0] for row in rows(scope.bundle().rows)] == [7, 8] * 3
-    assert noted(scope)[::2] == [(0, 99, 100, 0.05), (100, 199, 100, 0.05), (200, 299, 100, 0.05)]
+    assert noted(scope)[::2] == [(0, 20, 21, 0.0105), (21, 41, 21, 0.0105), (42, 62, 21, 0.0105)]
 
 
 @pytest.mark.parametrize(
     ("attempt", "outcome", "seconds"), [(1, OK, 0.001), (2, OK, 1e-6), (1, RETRIED, 1e-6)]
 )
 def test_other_calls_have_records_of_their_own(attempt, outcome, seconds):
-    """A slow one, one that was tried before, one that failed."""
+    """A slow one, one that was tried before, one that failed: quick ones are apart around it."""
     scope = new_scope()
-    for k in range(4):
-        scope.note(7, k, k, 1, 1, OK, 0.002 * k, 0.002 * k + 1e-6)
+    for k in range(2):
+        for node in (6, 7):
+            scope.note(node, k, k, 1, 1, OK, 0.002 * k, 0.002 * k + 1e-6)
         scope.note(7, 9, 9, 1, attempt, outcome, 0.002 * k, 0.002 * k + seconds)
-    assert noted(scope) == [(0, 3, 4, 4e-6), *[(9, 9, 1, seconds)] * 4]
+    assert noted(scope) == [
+        made for k in range(2) for made in (*[(k, k, 1, 1e-6)] * 2, (9, 9, 1, seconds))
+    ]
 
 
-@pytest.mark.parametrize(("calls", "records"), [(10, 1), (2, 4)])
-def test_parts_of_a_reduction_count_as_no_call(calls, records):
+def test_an_item_that_comes_late_has_a_record_of_its_own():
+    """Its place is before theirs: an item that was tried again at the stage before."""
+    scope = new_scope()
+    for k in (4, 6, 5, 7):
+        scope.note(7, k, k, 1, 1, OK, 0.001 * k, 0.001 * k + 1e-6)
+    assert noted(scope) == [(4, 6, 2, 2e-6), (5, 7, 2, 2e-6)]
+
+
+@pytest.mark.parametrize(("calls", "sharing"), [(10, 4), (2, 1)])
+def test_parts_of_a_reduction_count_as_no_call(calls, sharing):
     """Whether they are quick is told by how many calls there really were."""
     scope = new_scope()
     for k in range(4):
-        scope.note(7, None, None, 0, 1, OK, 0.005 * k, 0.005 * k + 0.004, calls)
-    assert noted(scope) == [(-1, -1, 0, 0.016 / records)] * records
+        scope.note(7, None, None, 0, 1, OK, 0.002 * k, 0.002 * k + 0.004, calls)
+    bundle = scope.bundle()
+    assert [row[7] for row in rows(bundle.rows)] == pytest.approx(
+        [0.004 * sharing] * (4 // sharing)
+    )
+    assert sum(attempts_in(row[3]) for row in rows(bundle.rows)) == 4
+    counts = {}
+    count(bundle, counts)
+    assert counts[7].completed == 0
 
 
 def test_what_was_noted_before_a_mark_is_not_changed_behind_it():

@@ -101,7 +101,7 @@ class Cluster:
         seal(plan.code, plan.cargo)
         # The worker stays, and its slot with it, whatever hangs there.
         abandons = isinstance(stop, Alarm)
-        control = Control(plan.code, plan.token, halts, line=Line(), abandons=abandons)
+        control = Control(plan.code, halts, line=Line(), abandons=abandons, run=plan.token)
         with ExitStack() as stack:
             news = stack.enter_context(listen(self.client, plan.token))
             if isinstance(stop, Alarm):

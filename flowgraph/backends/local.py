@@ -166,7 +166,7 @@ class Sync(_Local):
         halts: bool,
     ) -> Mapping[Key, Outcome]:
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
-        control = Control(plan.code, plan.token, halts, stop)
+        control = Control(plan.code, halts, stop, run=plan.token)
         return _get(plan, control, on_outcome, stop, _Here(), 1, _LONG)
 
 
@@ -195,7 +195,7 @@ class Threads(_Local):
         halts: bool,
     ) -> Mapping[Key, Outcome]:
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
-        control = Control(plan.code, plan.token, halts, stop)
+        control = Control(plan.code, halts, stop, run=plan.token)
         with thread_pool(self.workers) as pool:
             hands = _Pooled(pool)
             return _get(plan, control, on_outcome, stop, hands, self.workers, _SHORT, surplus=2)
@@ -216,7 +216,7 @@ class Processes(_Local):
         seal(plan.code, plan.cargo)
         pool = shared_pool(self.workers)
         signal = pool.new_stop()
-        control = Control(plan.code, plan.token, halts, signal, seals=True)
+        control = Control(plan.code, halts, signal, seals=True, run=plan.token)
         sender = Sender(pool, _WORKER)
         broken_off = False
         try:

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import threading
 from contextlib import contextmanager
+from operator import is_
 from typing import TYPE_CHECKING, Final
 
 import cloudpickle
@@ -76,7 +77,9 @@ def _users() -> list[tuple[str, ModuleType]]:
     """The user's modules; judged anew only when others are imported, as there are hundreds."""
     global _judged  # noqa: PLW0603  under the lock
     imported = dict(sys.modules)
-    if imported != _judged[0]:
+    known = _judged[0]
+    same = imported.keys() == known.keys() and all(map(is_, imported.values(), known.values()))
+    if not same:
         _judged = imported, [pair for pair in imported.items() if _is_users(*pair)]
     return _judged[1]
 

@@ -180,7 +180,7 @@ class Plan:
         It gives the targets' plain values and raises the error of one that
         failed, as Dask users expect.
         """
-        graph: dict[Key, GraphNode] = dict(self.tasks(Control(self.code, self.token)))
+        graph: dict[Key, GraphNode] = dict(self.tasks(Control(self.code, run=self.token)))
         for key, target in zip(self.keys, self.targets, strict=True):
             refs = [TaskRef(part) for part in target.keys]
             graph[key] = Task(

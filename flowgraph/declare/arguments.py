@@ -31,9 +31,6 @@ _CONTAINERS: Final = (
 _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *_CONTAINERS)
 _OPEN: Final = object()
-_NUMBERS: Final = frozenset({int, float})
-_MANY: Final = 64
-"""Numbers that are worth to be added up; as many are looked at before."""
 _FEW: Final = 8
 """Arguments among which it is quicker to look for a node than to keep a dict of them."""
 
@@ -218,8 +215,6 @@ def _worth_a_look(values: Iterable[Any]) -> bool:
 
     By their types, which are few: the values themselves may be millions.
     """
-    if isinstance(values, (list, tuple)) and _are_numbers(values):
-        return False
     kinds = {kind for kind, _ in groupby(values, type)}  # a set of all asks each for its hash
     if kinds <= PLAIN:
         return False
@@ -229,20 +224,6 @@ def _worth_a_look(values: Iterable[Any]) -> bool:
         inside = set(map(type, chain.from_iterable(pairs)))
         return any(issubclass(kind, _LOOKED_INTO) for kind in inside)
     return bool(looked_into)
-
-
-def _are_numbers(values: Sequence[Any]) -> bool:
-    """True if many values are known to be nothing but numbers.
-
-    Adding them up takes a sixth of the time in which they tell their types; a
-    node or a container can be added to no number.
-    """
-    if len(values) < _MANY or not _NUMBERS.issuperset(map(type, values[:: len(values) // _MANY])):
-        return False
-    try:
-        return type(sum(values)) in _NUMBERS
-    except Exception:  # of whatever is no number
-        return False
 
 
 def _has_slots(templates: list[Any]) -> bool:

@@ -46,7 +46,11 @@ OUTCOMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A timing record: one attempt, or several cheap ones taken together."""
+    """A timing record: one attempt, or several quick ones taken together.
+
+    Quick calls that follow one another within 20 ms share a record: it starts
+    with the first and is as long as they were together.
+    """
 
     stage: str
     items: tuple[int, int] | None
@@ -75,7 +79,7 @@ def attempts_of(nodes: Sequence[NodeInfo], bundles: Iterable[Bundle]) -> list[At
                 Attempt(
                     info.stage or info.name,
                     None if first < 0 else (first, last),
-                    calls,
+                    max(calls, 0),
                     attempt,
                     start,
                     start + seconds,
@@ -109,7 +113,7 @@ def count(bundle: Bundle, counts: dict[int, Counts], single: Container[int] = ()
         if of_node is None:
             of_node = counts[node] = Counts()
         if outcome == OK:
-            of_node.completed += calls
+            of_node.completed += max(calls, 0)
         elif outcome in (FAILED, TIMED_OUT):
             of_node.failed = 1 if node in single else of_node.failed + calls
         elif outcome in (RETRIED, TIMED_OUT_RETRIED):

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from flowgraph.results.stats import Counts, StageRow, Stats
-from flowgraph.runtime.report import SKIPPED, rows
+from flowgraph.runtime.report import SKIPPED, attempts_in, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,8 +45,8 @@ def _row(
         cancelled += max(0, (account.nodes[number].owed or 0) - settled)
     durations = sorted(pair for number in numbers for pair in times.get(number, ()))
     waits = [wait for number in numbers for wait in queued.get(number, ())]
-    attempts = sum(max(n, 1) for _, n in durations)
-    total_time = sum(each * max(n, 1) for each, n in durations)
+    attempts = sum(n for _, n in durations)
+    total_time = sum(each * n for each, n in durations)
     return StageRow(
         stage=stage,
         total=completed + failed + skipped + cancelled,
@@ -72,7 +72,8 @@ def _times(bundles: Mapping[tuple[int, int], Bundle]) -> dict[int, list[tuple[fl
         for node, _, _, calls, _, outcome, _, seconds in rows(bundle.rows):
             # A reduction of one value counts as a call, but made none that took time.
             if seconds and outcome != SKIPPED:
-                times[node].append((seconds / max(calls, 1), calls))
+                made = attempts_in(calls)
+                times[node].append((seconds / made, made))
     return times
 
 
@@ -96,7 +97,7 @@ def _quantile(durations: Sequence[tuple[float, int]], attempts: int, share: floa
     """The shortest duration that this share of the attempts does not exceed."""
     seen = 0
     for each, n in durations:
-        seen += max(n, 1)
+        seen += n
         if seen >= share * attempts:
             return each
     return 0.0

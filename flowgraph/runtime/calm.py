@@ -9,6 +9,7 @@ beside them: the time of each would grow with their number.
 from __future__ import annotations
 
 import gc
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -39,3 +40,16 @@ def no_collections() -> Iterator[None]:
             _users -= 1
             if _users == 0 and _was_on:
                 gc.enable()
+
+
+def _in_a_fork() -> None:
+    """A child process has none of the threads that hold the collector."""
+    global _counting, _users  # noqa: PLW0603  the collector is the process's
+    _counting = threading.Lock()
+    if _users and _was_on:
+        gc.enable()
+    _users = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_a_fork)

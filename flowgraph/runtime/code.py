@@ -179,8 +179,6 @@ class Control:
     """What all tasks of a run share; a backend makes it."""
 
     code: Code
-    run: str = ""
-    """The token of the run."""
     halts: bool = False
     """True if the first final failure ends the run."""
     stop: Stop | None = None
@@ -191,6 +189,8 @@ class Control:
     """True if stages run in processes of their own, which their values leave."""
     abandons: bool = False
     """True if a run that is over must not wait for the call that a task is at."""
+    run: str = ""
+    """The token of the run."""
 
     def __dask_tokenize__(self) -> str:
         """As that of `flowgraph.runtime.work.Work`."""

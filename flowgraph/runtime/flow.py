@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Flow"]
 
 _LARGEST: Final = 65_536
+_FIRST: Final = 64
+"""Items before the first look at the clock, at most."""
 
 
 Step = tuple[int, "Sequence[Any]", "Where"] | Trouble | Streaming
@@ -79,11 +81,14 @@ class Flow:
         return Gait(self._block, tuple(chunks))
 
     def begin_with(self, gait: Gait) -> None:
-        """Take as many items at once as a flow of the same chain did at its end."""
+        """Take as many items at once as a flow of the same chain did at its end.
+
+        But look at the clock soon: these items may be slower.
+        """
         self._block = gait.block
         for link, chunk in zip(self._links, gait.chunks, strict=False):
             if isinstance(link, Link):
-                link.chunk = chunk
+                link.chunk = min(chunk, _FIRST)
 
     def run(self, part: Partition) -> None:
         """Take all items of a partition through the chain."""

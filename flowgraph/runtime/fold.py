@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import operator
+import sys
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["fold"]
+
+_PLAIN_SUM: Final = sys.version_info < (3, 12)
 
 
 def fold(function: Callable[[Any, Any], Any], values: Sequence[Any]) -> Any:
@@ -35,9 +39,11 @@ def fold(function: Callable[[Any, Any], Any], values: Sequence[Any]) -> Any:
     # Both compare each value with the best one before it.
     if function is max or function is min:
         return function(values)
-    if function is operator.add and type(values[0]) is type(values[-1]) is int:
-        total = sum(values)
-        # Integers alone give one: `sum` does not round floats each time, as addition does.
-        if type(total) is int:
-            return total
+    # From an integer on `sum` adds just so, but since Python 3.12 it rounds floats in the end only.
+    if function is operator.add and type(values[0]) is int and (_PLAIN_SUM or _all_int(values)):
+        return sum(values)
     return reduce(function, values)
+
+
+def _all_int(values: Sequence[Any]) -> bool:
+    return all(kind is int for kind, _ in groupby(values, type))

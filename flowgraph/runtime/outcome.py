@@ -9,7 +9,8 @@ never unpickles it.
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from flowgraph.errors.wording import Mend
 from flowgraph.runtime import pickling
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from flowgraph.runtime.report import Bundle
 
     _Packed: TypeAlias = tuple[bytes, Sequence[Any]]
+
+_LARGE: Final = 1_000_000
+"""Bytes of a pickle in which there may be very many objects."""
 
 __all__ = ["Listing", "Outcome", "Partition", "Portion", "Report"]
 
@@ -183,7 +187,8 @@ class Outcome:
         """
         value, packed = self._state
         if value is CLOSED and packed is not None:
-            with no_collections():
+            large = len(packed[0]) > _LARGE
+            with no_collections() if large else nullcontext():
                 value = pickle.loads(packed[0], buffers=packed[1])
         return value
 

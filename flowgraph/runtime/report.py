@@ -27,6 +27,7 @@ __all__ = [
     "Bundle",
     "Lost",
     "add_calls",
+    "attempts_in",
     "change_outcome",
     "pack_row",
     "pack_rows",
@@ -47,7 +48,7 @@ _OUTCOME = struct.calcsize("<iqqii")
 """Where in a packed record its outcome stands, in bytes."""
 
 Row = tuple[int, int, int, int, int, int, float, float]
-"""Node number, first and last item, calls, attempt, outcome, start, seconds."""
+"""Node number, first and last item, calls, attempt, outcome, start, seconds; see `attempts_in`."""
 
 pack_row = _ROW.pack
 """Pack one record: see `Row`."""
@@ -61,6 +62,9 @@ def change_outcome(rows: bytearray, begin: int, outcome: int) -> None:
 def add_calls(rows: bytearray, begin: int, calls: int, last: int, seconds: float) -> None:
     """Add calls to the packed record that begins at byte ``begin``.
 
+    Parts of a reduction count as no calls: how many share a record is told by a
+    number below zero.
+
     Examples
     --------
     >>> record = bytearray(pack_row(0, 3, 4, 2, 1, OK, 10.0, 0.5))
@@ -69,8 +73,14 @@ def add_calls(rows: bytearray, begin: int, calls: int, last: int, seconds: float
     [(0, 3, 7, 5, 1, 0, 10.0, 0.75)]
     """
     node, first, _, had, attempt, outcome, start, took = _ROW.unpack_from(rows, begin)
-    packed = node, first, last, had + calls, attempt, outcome, start, took + seconds
+    both = had + calls if calls else min(had, -1) - 1
+    packed = node, first, last, both, attempt, outcome, start, took + seconds
     _ROW.pack_into(rows, begin, *packed)
+
+
+def attempts_in(calls: int) -> int:
+    """How many attempts a record with such a number of calls stands for."""
+    return max(abs(calls), 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "Halt", "Scope", "Stop", "SystemClock", "here"]
 
 
-_MOMENT: Final = 0.1
+_MOMENT: Final = 0.02
 """Seconds of quick calls that share a record."""
-_NONE: Final = 0, -inf
+_NONE: Final = 0, -inf, -1
 
 
 class Halt(BaseException):
@@ -97,7 +97,7 @@ class Scope:
         self.started = self.now()
         self._epoch = time.time() - self.started
         self._rows = bytearray()
-        self._open: dict[int, tuple[int, float]] = {}
+        self._open: dict[int, tuple[int, float, int]] = {}
         self._stop = control.stop if control.line is None else control.line.stop()
         self.failures: list[Failure] = []
         self.lost: list[Lost] = []
@@ -121,19 +121,25 @@ class Scope:
 
         Items are noted by their position in the source: below a flat_map,
         where they have tuples, by its first number.  Quick calls go into the
-        last record of their node, if that began a moment ago: how many records
-        a task has depends on its time, not on its items.
+        last record of their node, if that began a moment ago and nothing else
+        came between: how many records a task has depends on its time, not on
+        its items.
         """
+        from_item, to_item = _outer(first), _outer(last)
         if outcome == OK and attempt == 1 and end - start < SLOW * (calls or count):
-            begin, since = self._open.get(node, _NONE)
-            if start - since < _MOMENT:
-                add_calls(self._rows, begin, count, _outer(last), end - start)
+            kind = node if count else ~node  # parts of a reduction are told apart from its calls
+            begin, since, before = self._open.get(kind, _NONE)
+            if start - since < _MOMENT and from_item >= before:
+                add_calls(self._rows, begin, count, to_item, end - start)
+                self._open[kind] = begin, since, to_item
                 return
-            self._open[node] = len(self._rows), start
+            self._open[kind] = len(self._rows), start, to_item
+        else:
+            self._open.clear()
         self._rows += pack_row(
             node,
-            _outer(first),
-            _outer(last),
+            from_item,
+            to_item,
             count,
             attempt,
             outcome,
