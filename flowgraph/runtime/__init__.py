@@ -9,7 +9,8 @@ away where very many objects are made.
 retries, ``watch`` keeps its time limit and ``pace`` the time between two calls.
 ``flow`` takes a partition through a chain: each ``link`` calls a stage on
 blocks, a ``free`` one calls none, and a ``single`` item leaves its block; what
-it finds out of the items is its ``gait``.
+it finds out of the items is its ``gait``, and the ``lookout`` ends blocks whose
+items turn slow.
 ``coroutines`` does the same for coroutine stages, on the process's event
 ``loop``.  ``sink`` takes what comes out, ``keyed`` by its key.
 

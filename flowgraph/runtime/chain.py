@@ -17,10 +17,12 @@ from flowgraph.runtime.free import Numbers, Pairs
 from flowgraph.runtime.gait import gait_of, keep_gait
 from flowgraph.runtime.keyed import Combiner, Keying
 from flowgraph.runtime.link import Link
+from flowgraph.runtime.lookout import Stretch
 from flowgraph.runtime.outcome import Outcome, Partition
 from flowgraph.runtime.pace import FREELY, Beat, Pace
 from flowgraph.runtime.positions import at
 from flowgraph.runtime.report import FAILED
+from flowgraph.runtime.scope import SystemClock
 from flowgraph.runtime.sink import Counting, Folding, Keeping, folder
 from flowgraph.runtime.watch import entered
 from flowgraph.runtime.work import Work
@@ -235,8 +237,10 @@ class _Ready:
             call = bind_one(plan.operation, stage.function, args, kwargs)
             return AsyncLink(site, plan.operation, call, self.slots)
         filler = bind(plan.operation, stage.function, args, kwargs)
-        watch = entered(self.stack, stage, self.scope)
-        return Link(site, plan.operation, filler, self.scope.now, watch)
+        scope = self.scope
+        watch = entered(self.stack, stage, scope)
+        stretch = Stretch() if scope.clock is SystemClock else None
+        return Link(site, plan.operation, filler, scope.now, watch, stretch)
 
     def folder(self, plan: LinkPlan) -> Any:
         """What combines values by a stage."""

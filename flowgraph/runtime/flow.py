@@ -180,7 +180,12 @@ class Flow:
                     return
                 ended = since
             values, where = values[:k], cut(where, 0, k)
-        scope.note(link.site.node, at(where, 0), at(where, k - 1), k, 1, OK, begun, ended)
+        node, last = link.site.node, at(where, k - 1)
+        if end.alone and k > 1:
+            scope.note(node, at(where, 0), at(where, k - 2), k - 1, 1, OK, begun, end.since)
+            scope.note(node, last, last, 1, 1, OK, end.since, ended)
+        else:
+            scope.note(node, at(where, 0), last, k, 1, OK, begun, ended)
         todo.append((depth + 1, *link.settle(done, values, where)))
 
     def _note_failed(

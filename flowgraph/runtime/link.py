@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flowgraph.errors.wording import tell_not_iterable
 from flowgraph.runtime.attempt import is_interrupt, own_frames_off
 from flowgraph.runtime.bind import Stream
+from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.positions import Kept, Spread
 from flowgraph.runtime.watch import LONG, SLOW, End
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.attempt import Site
     from flowgraph.runtime.bind import Fill, Operation
+    from flowgraph.runtime.lookout import Stretch
     from flowgraph.runtime.positions import Where
     from flowgraph.runtime.watch import Watch
 
@@ -58,6 +60,8 @@ class Link:
         Says what time it is.
     watch : Watch, optional
         Keeps the stage's time limit.
+    stretch : Stretch, optional
+        Ends a chunk whose items turn slow, by the machine's clock.
 
     Attributes
     ----------
@@ -65,7 +69,7 @@ class Link:
         Items between two looks at the clock.
     """
 
-    __slots__ = ("_fill", "_now", "_operation", "chunk", "site", "watch")
+    __slots__ = ("_fill", "_now", "_operation", "_stretch", "chunk", "site", "watch")
 
     def __init__(
         self,
@@ -74,9 +78,11 @@ class Link:
         fill: Fill,
         now: Callable[[], float],
         watch: Watch | None = None,
+        stretch: Stretch | None = None,
     ) -> None:
         self.site = site
         self.watch = watch
+        self._stretch = stretch
         self._operation = operation
         self._fill = fill
         self._now = now
@@ -106,25 +112,45 @@ class Link:
 
     def _extend(self, done: list[Any], block: Sequence[Any]) -> End:
         """The same, in chunks that take so long that looking at the clock costs next to nothing."""
+        stretch = self._stretch if len(block) > 1 else None
+        if stretch is None:
+            return self._in_chunks(done, block, None)
+        lookout.watch(stretch)
+        try:
+            return self._in_chunks(done, block, stretch)
+        finally:
+            lookout.leave(stretch)
+            stretch.ended_early()
+
+    def _in_chunks(self, done: list[Any], block: Sequence[Any], stretch: Stretch | None) -> End:
         now, fill, chunk, total = self._now, self._fill, self.chunk, len(block)
         begun = since = now()
         had = 0
         while True:
             wanted = min(had + chunk, total)
+            items = iter(block[had:wanted] if wanted - had < total else block)
+            if stretch is not None:
+                stretch.begin(items, since)
             try:
-                fill(done, block[had:wanted] if wanted - had < total else block)
+                fill(done, items)
             except BaseException as raised:
                 if is_interrupt(raised):
                     raise
                 return End(raised, self._last_since(since, len(done) - had))
+            early = stretch is not None and stretch.ended_early()
             have, ended = len(done), now()
-            if have == total or have < wanted or type(done[-1]) is Stream:
+            if early and have == had:  # this thread had no turn before it was ended
+                since = ended
+                continue
+            if have == total or (have < wanted and not early) or type(done[-1]) is Stream:
                 return End(None, self._last_since(since, max(0, have - had - 1)))
             took = ended - since
             if took < _LOOK:
                 self.chunk = chunk = min(grown(chunk, _LOOK, took), _LARGEST_CHUNK)
             elif took > 2 * _LOOK:
                 self.chunk = chunk = max(1, int(chunk * _LOOK / took))
+            if stretch is not None and early:
+                return End(None, since, early=True, alone=2 * (ended - stretch.ended_at) > took)
             if took >= SLOW or ended - begun >= LONG:
                 return End(None, since, early=True)
             since, had = ended, have

@@ -48,6 +48,8 @@ class End:
     """When the last calls began: the last one, where they take their time."""
     early: bool = False
     """True if only time ended it: the items that are left can be called as they are."""
+    alone: bool = False
+    """True if the last call took most of the time since then, and is told by itself."""
 
 
 class Watch:
