@@ -137,10 +137,10 @@ def walked(clock, items, seconds, gait=None):
     sizes = []
 
     def fill(done, block):
-        sizes.append(len(block))
         for item in block:
             clock.time += seconds(item)
-        done.extend(block)
+            done.append(item)
+        sizes.append(len(done))
 
     link = Link(new_site(), "map", fill, Clock().now)  # by its own clock each block is quick
     link.chunk = items
