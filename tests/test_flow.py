@@ -173,9 +173,6 @@ def test_a_flow_goes_on_at_the_gait_of_another_and_changes_it_where_items_are_sl
     sizes, gait = walked(clock, 100, lambda k: 20e-6)
     assert (sizes[0], gait.block, gait.chunks) == (1, 64, (100,))
     assert block_sizes(clock, 100, lambda k: 20e-6, gait) == [64, 36]
-    looks = new_link("map", abs)
-    Flow(new_scope(clock), [looks], Keeping()).begin_with(gait)
-    assert looks.chunk == 64  # of slower items not too many are called before the clock is seen
     sizes, slower = walked(clock, 100, lambda k: 0.002, gait)
     assert sizes[:3] == [64, 1, 1]
     assert slower.block == 1

@@ -94,7 +94,7 @@ def test_a_range_can_be_ended_too():
         if item == 3:
             stretch.look(1e9)
     assert seen == [0, 1, 2, 3]
-    assert stretch.ended_early()
+    assert stretch.stop()
 
 
 def test_only_what_lasts_too_long_is_ended():
@@ -105,11 +105,11 @@ def test_only_what_lasts_too_long_is_ended():
     assert next(items) == 1
     stretch.look(100.021)
     assert list(items) == []
-    assert stretch.ended_early()
-    assert not stretch.ended_early()  # nothing is on its way any more
+    assert stretch.stop()
+    assert not stretch.stop()  # nothing is on its way any more
     again = iter([1])
     stretch.begin(again, 100.0)
-    assert not stretch.ended_early()
+    assert not stretch.stop()
     stretch.look(200.0)
     assert list(again) == [1]
 
@@ -176,7 +176,7 @@ def test_the_lookout_wakes_up_and_ends_what_hangs_about():
             go.wait(0.01)
         seen += list(items)
         made.leave(stretch)
-        assert stretch.ended_early()
+        assert stretch.stop()
     assert seen == []
     assert not made._stretches
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowgraph import Graph, GraphError, stage
-from flowgraph.compiler.batches import MANY, Shape, cuts_for, factoring
+from flowgraph.compiler.batches import VERY_MANY, Shape, cuts_for, factoring
 from flowgraph.compiler.dag import Dag
 from flowgraph.compiler.freeze import bind, freeze
 from flowgraph.compiler.fuse import fuse
@@ -330,7 +330,7 @@ def test_batches_hold_all_items_large_ones_first(items, workers, finest):
 
 
 @pytest.mark.parametrize(
-    ("length", "finest"), [(MANY, 16), (2 * MANY, 16), (2 * MANY + 2, 4), (None, 16)]
+    ("length", "finest"), [(VERY_MANY, 16), (2 * VERY_MANY, 16), (2 * VERY_MANY + 2, 4), (None, 16)]
 )
 def test_very_many_items_have_fewer_tasks_where_a_task_costs_much(length, finest):
     """Not those whose number is only known at run time: they may be few."""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.wishes import Wish
 
-__all__ = ["MANY", "Shape", "cuts_for", "factoring", "rounds"]
+__all__ = ["VERY_MANY", "Shape", "cuts_for", "factoring", "rounds"]
 
-MANY: Final = 32_768
+VERY_MANY: Final = 32_768
 """Items for each worker of which it is assumed that they are quick: few tasks, little balance."""
 _UNKNOWN: Final = 1 << 20
 """Length assumed for the shares of a collection whose length is not known."""
@@ -32,7 +32,7 @@ class Shape:
     finest: int = 32
     """See `factoring`."""
     finest_of_many: int = 32
-    """The same for so many items that they will hardly be slow: `MANY` for each worker."""
+    """The same for so many items that they will hardly be slow: `VERY_MANY` for each worker."""
     halts: bool = False
     """True if the first final failure ends the run: no item is ever missing."""
     hands_out: bool = False
@@ -143,7 +143,7 @@ def cuts_for(length: int | None, wish: Wish, shape: Shape) -> Cuts | Batches:
         return Batches(size, count, min(workers, size) if wish.pausing else 1)
     unit = wish.unit if wish.unit * workers <= assumed else 1
     units = -(-assumed // unit)
-    many = length is not None and length > MANY * workers
+    many = length is not None and length > VERY_MANY * workers
     sizes = factoring(units, workers, shape.finest_of_many if many else shape.finest)
     if wish.gathers:
         slots = SLOTS if wish.most is None else max(1, wish.most // workers)

@@ -59,14 +59,15 @@ def bind(
     >>> done
     [9, 16, True, False]
     """
-    if operation == "map" and not args and not inspect.isgeneratorfunction(function):
+    lists = inspect.isgeneratorfunction(function)
+    if operation == "map" and not args and not lists:
         return _loop(partial(function, **kwargs) if kwargs else function)
     called = _called(operation, function, args, kwargs)
     if operation == "filter":
         return lambda done, block: done.extend(map(truth, called(block)))
     if operation == "flat_map":
         return lambda done, block: done.extend(_drawn(called(block)))
-    if inspect.isgeneratorfunction(function):
+    if lists:
         return lambda done, block: done.extend(map(list, called(block)))
     return lambda done, block: done.extend(called(block))
 

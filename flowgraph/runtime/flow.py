@@ -1,18 +1,16 @@
 """The hot loop: takes the items of a partition through a fused chain of stages.
 
 Items go in blocks.  First one item goes through all stages, unless a `Gait` tells
-how it went with others of the chain; as long as a block
-takes less than a millisecond the next one is two to four times as long, and a
-block that takes several is followed by a shorter one.  So slow items are timed one by one
-with one item's data in memory, and cheap ones cost what a list comprehension
-costs.  Only an item that fails leaves the block: it is retried, waits and is
-noted on its own, and the worker sleeps only when nothing else is left.
+how it went with others of the chain; as long as a block takes less than a
+millisecond the next one is two to four times as long, and a block that takes
+several is followed by a shorter one.  So slow items are timed one by one with one
+item's data in memory, and cheap ones cost what a list comprehension costs.  Only
+an item that fails leaves the block: it is retried, waits and is noted on its own,
+and the worker sleeps only when nothing else is left.
 """
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.runtime.attempt import is_late, next_delay, outcome_of
@@ -22,7 +20,7 @@ from flowgraph.runtime.gait import Gait
 from flowgraph.runtime.link import Link, grown
 from flowgraph.runtime.positions import Trail, at, cut, only, prefix
 from flowgraph.runtime.report import OK
-from flowgraph.runtime.single import Streaming, Trouble
+from flowgraph.runtime.single import Postponed, Streaming, Trouble
 from flowgraph.runtime.watch import LONG, SLOW
 
 if TYPE_CHECKING:
@@ -32,13 +30,11 @@ if TYPE_CHECKING:
     from flowgraph.runtime.outcome import Partition
     from flowgraph.runtime.positions import Index, Where
     from flowgraph.runtime.scope import Scope
-    from flowgraph.runtime.sink import Hole, Sink
+    from flowgraph.runtime.sink import Sink
 
 __all__ = ["Flow"]
 
 _LARGEST: Final = 65_536
-_FIRST: Final = 64
-"""Items before the first look at the clock, at most."""
 
 
 Step = tuple[int, "Sequence[Any]", "Where"] | Trouble | Streaming
@@ -69,8 +65,7 @@ class Flow:
         self._in_order = in_order
         self._block = 1
         self._paced = any(isinstance(link, Link) and link.site.pace is not None for link in links)
-        self._waiting: list[tuple[float, int, Trouble, Hole]] = []
-        self._turns = count()
+        self._waiting = Postponed()
         self._aside = 0
         """Streams and late attempts on their way: what is due waits for their end."""
 
@@ -81,14 +76,11 @@ class Flow:
         return Gait(self._block, tuple(chunks))
 
     def begin_with(self, gait: Gait) -> None:
-        """Take as many items at once as a flow of the same chain did at its end.
-
-        But look at the clock soon: these items may be slower.
-        """
+        """Take as many items at once as a flow of the same chain did at its end."""
         self._block = gait.block
         for link, chunk in zip(self._links, gait.chunks, strict=False):
             if isinstance(link, Link):
-                link.chunk = min(chunk, _FIRST)
+                link.chunk = chunk
 
     def run(self, part: Partition) -> None:
         """Take all items of a partition through the chain."""
@@ -210,7 +202,7 @@ class Flow:
             self._again(trouble, todo)
         else:
             due = self._scope.now() + trouble.delay
-            heappush(self._waiting, (due, next(self._turns), trouble, self._sink.leave_hole()))
+            self._waiting.add(due, trouble, self._sink.leave_hole())
 
     def _again(self, trouble: Trouble, todo: list[Step]) -> None:
         """Make another attempt for one item."""
@@ -289,28 +281,21 @@ class Flow:
         scope.note(link.site.node, index, index, 1, len(trouble.errors) + 1, OK, begun, ended)
 
     def _finish_waiting(self) -> None:
-        while (due := self._next_due()) is not None:
+        while (due := self._waiting.next_due()) is not None:
             delay = due - self._scope.now()
             if delay > 0:
                 self._scope.sleep(delay)
             self._resume()
 
-    def _next_due(self) -> float | None:
-        """When the next attempt is due of the items that wait; those struck out are forgotten."""
-        waiting = self._waiting
-        while waiting and waiting[0][3].dead:
-            heappop(waiting)
-        return waiting[0][0] if waiting else None
-
     def _resume_due(self) -> None:
         """Make the attempt that is due first, if its time has come."""
-        due = self._next_due()
+        due = self._waiting.next_due()
         if due is not None and due <= self._scope.now():
             self._resume()
 
     def _resume(self) -> None:
         """Make the attempt that is due first, now."""
-        _, _, trouble, hole = heappop(self._waiting)
+        trouble, hole = self._waiting.take()
         main, self._sink = self._sink, hole.sink
         self._aside += 1
         todo: list[Step] = []

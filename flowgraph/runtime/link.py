@@ -120,7 +120,7 @@ class Link:
             return self._in_chunks(done, block, stretch)
         finally:
             lookout.leave(stretch)
-            stretch.ended_early()
+            stretch.stop()
 
     def _in_chunks(self, done: list[Any], block: Sequence[Any], stretch: Stretch | None) -> End:
         now, fill, chunk, total = self._now, self._fill, self.chunk, len(block)
@@ -137,7 +137,7 @@ class Link:
                 if is_interrupt(raised):
                     raise
                 return End(raised, self._last_since(since, len(done) - had))
-            early = stretch is not None and stretch.ended_early()
+            early = stretch is not None and stretch.stop()
             have, ended = len(done), now()
             if early and have == had:  # this thread had no turn before it was ended
                 since = ended

@@ -52,7 +52,7 @@ class Stretch:
         self._since = since
         self._items = items
 
-    def ended_early(self) -> bool:
+    def stop(self) -> bool:
         """Stop; True if the chunk was ended before its last item."""
         items, self._items = self._items, None
         return items is not None and self._ended is items

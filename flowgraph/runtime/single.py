@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowgraph.runtime.bind import Stream
     from flowgraph.runtime.positions import Index
+    from flowgraph.runtime.sink import Hole
 
-__all__ = ["Streaming", "Trouble"]
+__all__ = ["Postponed", "Streaming", "Trouble"]
 
 
 class Trouble:
@@ -38,3 +41,32 @@ class Streaming:
         self.stream = stream
         self.begun = begun
         self.seconds = seconds
+
+
+class Postponed:
+    """Items that wait for their next attempt, that which is due first in front."""
+
+    __slots__ = ("_heap", "_turns")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Trouble, Hole]] = []
+        self._turns = count()
+
+    def __bool__(self) -> bool:
+        return bool(self._heap)
+
+    def add(self, due: float, trouble: Trouble, hole: Hole) -> None:
+        """Let an item wait; the hole is its place among what comes out."""
+        heappush(self._heap, (due, next(self._turns), trouble, hole))
+
+    def next_due(self) -> float | None:
+        """When the next attempt is due; items that were struck out are forgotten."""
+        heap = self._heap
+        while heap and heap[0][3].dead:
+            heappop(heap)
+        return heap[0][0] if heap else None
+
+    def take(self) -> tuple[Trouble, Hole]:
+        """The item in front, and its place."""
+        _, _, trouble, hole = heappop(self._heap)
+        return trouble, hole

@@ -24,7 +24,6 @@ _key: ContextVar[Any] = ContextVar("flowgraph_key")
 """Key of the task that runs, for threads that only have its context."""
 
 
-@dataclass(frozen=True, slots=True)
 class Line:
     """The way from a task to the driver of its run: Dask's events.
 
