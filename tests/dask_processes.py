@@ -20,10 +20,19 @@ class Processes:
         self._file = folder / "scheduler.json"
         self.workers = []
         self._scheduler = self._start("scheduler", "--port", "0", "--dashboard-address", ":0")
-        until = time.monotonic() + 30
-        while not self._file.exists() and time.monotonic() < until:
+        self.address = self._written(time.monotonic() + 30)["address"]
+
+    def _written(self, until):
+        """What the scheduler says of itself; the file is there before its text is."""
+        while True:
+            try:
+                return json.loads(self._file.read_text())
+            except (FileNotFoundError, json.JSONDecodeError):
+                if time.monotonic() > until:
+                    self._scheduler.kill()
+                    self._scheduler.wait()
+                    raise
             time.sleep(0.05)
-        self.address = json.loads(self._file.read_text())["address"]
 
     def _start(self, what, *options):
         command = [sys.executable, "-m", "dask", what, "--scheduler-file", str(self._file)]
