@@ -124,7 +124,12 @@ class Graph(Declarations):
         with choose(scheduler, workers) as backend, watching(progress) as watcher:
             halts = on_error == "raise"
             shape = Shape(
-                backend.workers, backend.finest, backend.finest_of_many, halts, backend.hands_out
+                workers=backend.workers,
+                finest=backend.finest,
+                finest_of_many=backend.finest_of_many,
+                halts=halts,
+                hands_out=backend.hands_out,
+                far=backend.far,
             )
             plan = self._compile(names, params, shape)
             ledger = Ledger(plan, backend.workers, halts=halts, progress=watcher)

@@ -12,7 +12,7 @@ import dask
 import distributed
 import pytest
 
-from flowgraph import Graph, SchedulerError, SkippedError, StageError, WorkerDied
+from flowgraph import Graph, SchedulerError, SkippedError, StageError, WorkerDied, stage
 from flowgraph.backends import connect, pulse
 from flowgraph.runtime import worker
 from flowgraph.runtime.report import read_bundles
@@ -100,11 +100,12 @@ def test_what_was_done_before_a_worker_died_is_told(own_client):
 
 
 def ladder(depth):
-    """Two rungs that cross: no two of its tasks can be fused."""
+    """Two rungs that cross: no two of its tasks can be fused, nor be handed out together."""
+    apart = stage(second, priority=1)
     g = Graph("ladder")
     a, b = g.task(int, 1, name="x"), g.task(int, 2, name="y")
     for _ in range(depth):
-        a, b = b, g.task(second, a, b)
+        a, b = b, g.task(apart, a, b)
     return g, b
 
 

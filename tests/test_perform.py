@@ -194,7 +194,7 @@ class Heard:
     def __init__(self):
         self.said = []
 
-    def report(self, run, bundle):
+    def report(self, run, bundle, receipt):
         self.said += read_bundles(bundle)
 
     def stop(self):

@@ -41,6 +41,12 @@ MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(Heal
 FEW = settings(MANY, max_examples=15)
 
 
+@pytest.fixture
+def handed_out(monkeypatch):
+    """All single calls that can be are handed out in stints, however few."""
+    monkeypatch.setattr("flowgraph.compiler.regions.MANY", 0)
+
+
 def plain(case: Case) -> Any:
     """The value, or the error."""
     try:
@@ -134,6 +140,30 @@ def test_processes_agree_with_plain(case):
 @FEW
 @given(case=cases())
 def test_cluster_agrees_with_plain(client, case):
+    agrees_with_plain(case, client)
+
+
+@MANY
+@given(case=cases())
+def test_sync_agrees_where_calls_are_handed_out(handed_out, case):
+    agrees_with_plain(case, "sync")
+
+
+@MANY
+@given(case=cases())
+def test_threads_agree_where_calls_are_handed_out(handed_out, case):
+    agrees_with_plain(case, "threads")
+
+
+@FEW
+@given(case=cases())
+def test_processes_agree_where_calls_are_handed_out(handed_out, case):
+    agrees_with_plain(case, "processes")
+
+
+@FEW
+@given(case=cases())
+def test_cluster_agrees_where_calls_are_handed_out(handed_out, client, case):
     agrees_with_plain(case, client)
 
 

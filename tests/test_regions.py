@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from journal import Journal
 from strategies import cases
 
+from conftest import BACKENDS, backend_named
 from flowgraph import Graph, Retry, SkippedError, StageError, StageTimeout, stage
 from flowgraph.backends import local
-from flowgraph.backends.foreman import Foreman
+from flowgraph.backends.foreman import Foreman, Rule
 from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.freeze import freeze
 from flowgraph.compiler.gather import gather
@@ -30,8 +31,6 @@ from flowgraph.runtime.code import Stage as StageEntry
 from flowgraph.runtime.region import Region as RegionWork
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.work import lost
-
-LOCAL = ("sync", "threads", "processes")
 
 
 def add(*numbers):
@@ -73,7 +72,7 @@ def test_calls_with_a_limit_stay_apart(options):
     assert regions_of(g, *nodes) == []
 
 
-def test_a_region_waits_for_nothing_that_one_of_its_calls_does_not_wait_for():
+def test_a_region_waits_for_nothing_that_one_of_its_calls_does_not_wait_for(backends):
     """Two collections, and calls that need one, the other, or both."""
     g = Graph("two")
     one, other = (g.items(range(k)).map(abs).reduce(add) for k in (5, 6))
@@ -82,8 +81,8 @@ def test_a_region_waits_for_nothing_that_one_of_its_calls_does_not_wait_for():
     both = [g.task(add, a, b) for a, b in zip(ones, others, strict=True)]
     made = regions_of(g, *both)
     assert [len(region.calls) for region in made] == [100, 100, 100]
-    for scheduler in LOCAL:
-        run = g.run(*both, scheduler=scheduler, workers=2)
+    for backend in backends:
+        run = backend.run(g, *both)
         assert run.value == tuple(25 + 2 * k for k in range(100))
 
 
@@ -125,12 +124,18 @@ def test_all_calls_of_a_region_have_the_same_steps_before_and_behind_them(case):
                 assert behind[call.name] & outside == behind[first] & outside
 
 
-@pytest.fixture(params=LOCAL)
+@pytest.fixture(params=BACKENDS)
 def scheduler(request):
-    return request.param
+    return backend_named(request.param, request).scheduler
 
 
-def test_a_run_tells_of_its_progress_before_a_region_is_done(tmp_path):
+@pytest.fixture(params=BACKENDS[1:])
+def parallel(request):
+    """Where a call does not hold up the driver."""
+    return backend_named(request.param, request).scheduler
+
+
+def test_a_run_tells_of_its_progress_before_a_region_is_done(tmp_path, parallel):
     """One call waits until the progress of another was seen."""
     journal = Journal(tmp_path)
 
@@ -139,11 +144,10 @@ def test_a_run_tells_of_its_progress_before_a_region_is_done(tmp_path):
             journal.wait("seen")
         return k
 
-    for scheduler in ("threads", "processes"):
-        g = Graph("progress")
-        nodes = [g.task(waits, k, journal) for k in range(100)]
-        run = g.run(*nodes, scheduler=scheduler, workers=2, progress=lambda _: journal.note("seen"))
-        assert run.value == tuple(range(100))
+    g = Graph("progress")
+    nodes = [g.task(waits, k, journal) for k in range(100)]
+    run = g.run(*nodes, scheduler=parallel, workers=2, progress=lambda _: journal.note("seen"))
+    assert run.value == tuple(range(100))
 
 
 def test_what_progress_raises_ends_the_run(scheduler):
@@ -156,7 +160,7 @@ def test_what_progress_raises_ends_the_run(scheduler):
     assert g.run(nodes[7], scheduler=scheduler, workers=2).value == 7
 
 
-def test_a_run_whose_time_is_up_has_what_was_finished(tmp_path):
+def test_a_run_whose_time_is_up_has_what_was_finished(tmp_path, parallel):
     journal = Journal(tmp_path)
 
     def hangs(k, journal):
@@ -164,20 +168,19 @@ def test_a_run_whose_time_is_up_has_what_was_finished(tmp_path):
             journal.wait("end")
         return k
 
-    for scheduler in ("threads", "processes"):
-        g = Graph("hangs")
-        nodes = [g.task(hangs, k, journal) for k in range(100)]
-        with pytest.raises(StageTimeout) as caught:
-            g.run(*nodes, scheduler=scheduler, workers=2, timeout=2)
-        run, finished = caught.value.run, 0
-        for k, node in enumerate(nodes):
-            try:
-                assert run[node] == k
-                finished += 1
-            except SkippedError:
-                pass
-        assert 0 < finished == run.stats.completed < 100
-        assert run.stats.cancelled == 100 - finished
+    g = Graph("hangs")
+    nodes = [g.task(hangs, k, journal) for k in range(100)]
+    with pytest.raises(StageTimeout) as caught:
+        g.run(*nodes, scheduler=parallel, workers=2, timeout=2)
+    run, finished = caught.value.run, 0
+    for k, node in enumerate(nodes):
+        try:
+            assert run[node] == k
+            finished += 1
+        except SkippedError:
+            pass
+    assert 0 < finished == run.stats.completed < 100
+    assert run.stats.cancelled == 100 - finished
     journal.note("end")
 
 
@@ -313,7 +316,7 @@ def test_what_cannot_leave_its_process_fails_alone(scheduler):
     total = g.task(add, *nodes[10:])
     run = g.run(total, nodes[3], *nodes[4:], scheduler=scheduler, workers=2, on_error="collect")
     assert run[total] == sum(range(10, 100))
-    failed = 1 if scheduler == "processes" else 0
+    failed = 0 if scheduler in ("sync", "threads") else 1
     assert (run.stages[0].completed, run.stages[0].failed) == (97 - failed, failed)
 
 
@@ -327,13 +330,14 @@ class Trap:
         return {"a": 1}
 
 
-def test_a_value_that_cannot_be_unpacked_fails_only_what_reads_it():
+@pytest.mark.parametrize("parallel", BACKENDS[2:], indirect=True)
+def test_a_value_that_cannot_be_unpacked_fails_only_what_reads_it(parallel):
     def make(k):
         return Trap() if k == 30 else (k,)
 
     g, nodes = crowd(make)
     lengths = [g.task(len, node, name=f"len{k}") for k, node in enumerate(nodes)]
-    run = g.run(*lengths, scheduler="processes", workers=2, on_error="collect")
+    run = g.run(*lengths, scheduler=parallel, workers=2, on_error="collect")
     made = [k for k, node in enumerate(lengths) if run_has(run, node)]
     assert len(made) >= 100
     assert 30 not in made
@@ -396,28 +400,27 @@ def test_a_stint_that_is_lost_tells_nothing_of_how_long_calls_take():
     options = {"task": 0, "node": 0, "name": "n0", "stage": "abs", "stages": {0: "abs"}}
     work = RegionWork(calls=Parcel(calls, pickle.dumps), gives=tuple(range(100)), **options)
     control = Control(code, seals=True)
-    foreman = Foreman(control, work, [], workers=1, seconds=1)
+    foreman = Foreman(control, work, [], Rule(workers=1, seconds=1), travels=True)
     stint, _ = foreman.next()
     outcome = lost(Scope(control, 0), stint, EOFError("died"), "w1")
     foreman.take(stint, outcome)
     assert len(foreman.next()[0].slots) <= len(stint.slots) == 25
 
 
-@pytest.mark.parametrize("scheduler", ["threads", "processes"])
-def test_a_fault_in_handing_out_ends_the_run(monkeypatch, scheduler):
+def test_a_fault_in_handing_out_ends_the_run(monkeypatch, parallel):
     """Nobody waits for a stint that is never made."""
     asked = itertools.count()
     hand_out = Foreman.next
 
-    def breaks(self):
+    def breaks(self, **options):
         if next(asked) == 5:
             raise RuntimeError("no more threads")
-        return hand_out(self)
+        return hand_out(self, **options)
 
     monkeypatch.setattr(Foreman, "next", breaks)
     g, nodes = crowd(lambda k: time.sleep(0.003), size=200)
     with pytest.raises(RuntimeError, match="no more threads"):
-        g.run(*nodes, scheduler=scheduler, workers=2)
+        g.run(*nodes, scheduler=parallel, workers=2)
 
 
 def test_as_many_stints_as_calls(monkeypatch):

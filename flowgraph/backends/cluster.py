@@ -15,7 +15,10 @@ from concurrent.futures import wait
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from distributed.client import ClosedClientError
+
 from flowgraph.backends.alarm import Alarm
+from flowgraph.backends.crew import Crew, Fetched
 from flowgraph.backends.flight import Flight
 from flowgraph.backends.nested import away
 from flowgraph.backends.news import listen
@@ -63,7 +66,8 @@ class Cluster:
 
     finest = _FINEST
     finest_of_many = _FINEST_OF_MANY
-    hands_out = False
+    hands_out = True
+    far = True
 
     def __init__(
         self, client: Client, workers: int | None, opened: ExitStack | None = None
@@ -109,20 +113,26 @@ class Cluster:
             outer = stack.enter_context(away(self.client))
             pulse = Pulse(self.client, plan.name, stop, outer, self._idle_since)
             flight = Flight(self.client, plan, control, news.put)
+            crew = Crew(self.client, flight, news, self.workers, on_outcome)
             try:
                 flight.start()
-                outcomes = self._gather(flight, news, on_outcome, pulse)
+                crew.start()
+                outcomes = self._gather(flight, crew, news, on_outcome, pulse)
                 for key, outcome in outcomes.items():
                     on_outcome(key, outcome)
                 return outcomes
             except BaseException:
-                self._rescue(flight, news, on_outcome, pulse)
-                self.client.cancel(list(flight.futures.values()), force=True)
+                self._rescue(flight, crew, news, on_outcome, pulse)
+                with suppress(ClosedClientError):
+                    self.client.cancel([*flight.futures.values(), *crew.futures()], force=True)
                 raise
+            finally:
+                crew.dismiss()
 
     def _gather(
         self,
         flight: Flight,
+        crew: Crew,
         news: News,
         on_outcome: Callable[[Key, Outcome], None],
         pulse: Pulse,
@@ -132,9 +142,12 @@ class Cluster:
         works = {job.key: job.work for job in plan.jobs if job.key in flight.futures}
         outcomes: dict[Key, Outcome] = {}
         # Again and again: what was done is lost with its worker, and made anew.
-        while left := {key: f for key, f in flight.futures.items() if key not in outcomes}:
-            self._watch(flight, left, news, on_outcome, pulse)
-            self._report(flight, news, on_outcome)
+        while True:
+            left = {key: f for key, f in flight.futures.items() if key not in outcomes}
+            if not left and not crew.is_busy:
+                break
+            self._watch(flight, crew, left, news, on_outcome, pulse)
+            self._report(flight, crew, news, on_outcome)
             given_up = {key: f.exception() for key, f in left.items() if f.status == "error"}
             if deaths := flight.deaths(given_up.values()):
                 flight.give_up(deaths)
@@ -145,34 +158,35 @@ class Cluster:
                 outcomes[key].bundle = scope.bundle()
             done = {key: f for key, f in left.items() if key not in given_up}
             outcomes |= self._fetch(done, pulse.look)
-        self._report(flight, news, on_outcome)
+        outcomes |= crew.outcomes(lambda futures: self._fetch(futures, pulse.look))
+        self._report(flight, crew, news, on_outcome)
         return outcomes
 
     def _watch(
         self,
         flight: Flight,
+        crew: Crew,
         futures: Mapping[Key, Future],
         news: News,
         on_outcome: Callable[[Key, Outcome], None],
         pulse: Pulse,
     ) -> None:
-        """Pass on what happens until all futures are done."""
+        """Pass on what happens until all futures are done; if there are none, all regions."""
 
         def not_done() -> set[Any]:
             return {future.key for future in futures.values() if not future.done()}
 
         left = not_done()
-        while left:
+        while left or (not futures and crew.is_busy):
             pulse.check()
             try:
-                event = news.get(timeout=_TICK)
+                event = news.get(timeout=crew.patience or _TICK)
             except queue.Empty:
+                crew.hurry()
                 pulse.look()
                 left = not_done()  # nothing is said of those that were lost and made anew
                 continue
-            if isinstance(event, bytes):
-                _note(flight, event, on_outcome)
-            elif event is not None and event.key in left:
+            if not _take(event, flight, crew, on_outcome) and event.key in left:
                 left.discard(event.key)
                 if event.cancelled():
                     raise SchedulerError.went_away(self.client.scheduler.address)
@@ -195,26 +209,27 @@ class Cluster:
         return found
 
     def _report(
-        self, flight: Flight, news: News, on_outcome: Callable[[Key, Outcome], None]
+        self,
+        flight: Flight,
+        crew: Crew,
+        news: News,
+        on_outcome: Callable[[Key, Outcome], None],
     ) -> None:
         """Pass on the reports that are there: of tasks that were made anew, say."""
         with suppress(queue.Empty):
             while True:
-                event = news.get_nowait()
-                if isinstance(event, bytes):
-                    _note(flight, event, on_outcome)
+                _take(news.get_nowait(), flight, crew, on_outcome)
 
     def _rescue(
         self,
         flight: Flight,
+        crew: Crew,
         news: News,
         on_outcome: Callable[[Key, Outcome], None],
         pulse: Pulse,
     ) -> None:
         """Of a run that ends early, keep the targets that were finished, and all reports."""
-        done = {
-            key: future for key, future in flight.futures.items() if future.status == "finished"
-        }
+        done = _finished(flight.futures)
 
         def note(key: Key, outcome: Outcome) -> None:
             # The run ends with the error that is being raised, not with a later failure.
@@ -224,10 +239,33 @@ class Cluster:
         with suppress(Exception):
             for key, outcome in self._fetch(done, pulse.look_now).items():
                 note(key, outcome)
-        self._report(flight, news, note)
+        crew.rest()
+        while not news.empty():
+            with suppress(Exception):
+                self._report(flight, crew, news, note)
+        crew.close(lambda futures: self._fetch(_finished(futures), pulse.look_now))
 
 
-def _note(flight: Flight, bundle: bytes, on_outcome: Callable[[Key, Outcome], None]) -> None:
+def _finished(futures: Mapping[Any, Future]) -> dict[Any, Future]:
+    return {key: future for key, future in futures.items() if future.status == "finished"}
+
+
+def _take(
+    event: Any, flight: Flight, crew: Crew, on_outcome: Callable[[Key, Outcome], None]
+) -> bool:
+    """Go on after an event; False if it is a future that is no stint's."""
+    if event is None:
+        return True
+    if isinstance(event, Fetched):
+        crew.fetched(event)
+        return True
+    if not isinstance(event, tuple):
+        return crew.settled(event)
+    bundle, receipt = event
+    if not bundle:
+        crew.returned(receipt)
     for report in read_bundles(bundle):
-        flight.reported.add(report.task)
-        on_outcome(flight.plan.jobs[report.task].key, Report(report))
+        if not receipt or not crew.heard(report, receipt):
+            flight.reported.add(report.task)
+            on_outcome(flight.plan.jobs[report.task].key, Report(report))
+    return True

@@ -11,16 +11,22 @@ from dask.task_spec import TaskRef
 from flowgraph.backends.freight import Shipment
 from flowgraph.backends.layers import layered
 from flowgraph.errors import WorkerDied
+from flowgraph.runtime.freight import carried
+from flowgraph.runtime.light import Give
+from flowgraph.runtime.region import LIGHT, Region
 from flowgraph.runtime.work import mourn, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dask.task_spec import Task
-    from distributed import Client, Future
+    from distributed import Client, Future, KilledWorker
 
-    from flowgraph.compiler.plan import Key, Plan
+    from flowgraph.compiler.plan import Job, Key, Plan
     from flowgraph.runtime.code import Control
+    from flowgraph.runtime.outcome import Outcome
+    from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.work import Work
 
 __all__ = ["Flight"]
 
@@ -48,8 +54,12 @@ class Flight:
 
     Attributes
     ----------
+    control : Control
+        What the tasks of the run share.
     futures : dict
         Those of the targets, under the keys of the plan.
+    lent : dict
+        Those of what the stints of regions read.
     plan : Plan
         What runs.
     reported : set of int
@@ -65,32 +75,72 @@ class Flight:
         self.plan = plan
         self._shipment = Shipment(plan, control)
         self._on_done = on_done
+        self.control = self._shipment.control
+        self.lent: dict[Key, Future] = {}
         refs = [TaskRef(job.key) for job in plan.jobs]
         self._tasks = {
             job.key: self._shipment.task(job.key, n, [refs[need] for need in job.needs], perform)
             for n, job in enumerate(plan.jobs)
+            if type(job.work) is not Region
         }
-        self._wanted = {key for target in plan.targets for key in target.keys}
+        self._wanted = {key for target in plan.targets for key in target.keys} & set(self._tasks)
+        self._lends = self._read_by_regions()
         self._held: list[Future] = []
         self._lost: dict[int, WorkerDied] = {}
         self._blamed: Counter[int] = Counter()
 
     def start(self) -> None:
-        """Hand all tasks to Dask."""
-        self._submit(range(len(self.plan.jobs)))
+        """Hand all tasks to Dask, but for the regions."""
+        self._submit([n for n, job in enumerate(self.plan.jobs) if job.key in self._tasks])
+
+    def regions(self) -> Iterator[tuple[Job, Region]]:
+        """The regions."""
+        for job in self.plan.jobs:
+            if type(job.work) is Region:
+                yield job, job.work
+
+    def launch(self, stint: Stint, known: Outcome, reads: Sequence[Future]) -> Future:
+        """Start a stint.
+
+        Parameters
+        ----------
+        stint : Stint
+            What to do.
+        known : Outcome
+            What it reads; first of its inputs.
+        reads : sequence of Future
+            The others.
+        """
+        prefix, number = self.plan.jobs[stint.task].key
+        freight = [self.lent[key] for key in self._shipment.freight_of(stint.task)]
+        args: tuple[Any, ...] = (perform, self.control, stint, known, *reads, *freight)
+        if freight:
+            args = (carried, len(freight), *args)
+        with _quietly():
+            return self._client.submit(*args, key=(prefix, f"{number}-{stint.part}"), pure=False)
+
+    def _read_by_regions(self) -> list[Key]:
+        """What lies ready on the workers for the stints of regions."""
+        keys: dict[Key, None] = {}
+        for job, region in self.regions():
+            keys.update(dict.fromkeys(self._shipment.freight_of(region.task)))
+            for need in job.needs:
+                given = self.plan.jobs[need].work
+                if not isinstance(given, Give) or len(given.value.seal()) > LIGHT:
+                    keys[self.plan.jobs[need].key] = None
+        return list(keys)
 
     def deaths(self, errors: Iterable[BaseException]) -> dict[int, WorkerDied]:
         """The tasks, by their number in the plan, that Dask gave up as their workers died."""
         from distributed import KilledWorker
 
-        numbers = {self._name(n): n for n in range(len(self.plan.jobs))}
+        numbers = {
+            self._name(n): n for n, job in enumerate(self.plan.jobs) if job.key in self._tasks
+        }
         found: dict[int, WorkerDied] = {}
         for error in errors:
             if isinstance(error, KilledWorker) and (n := numbers.get(error.task)) is not None:
-                work = self.plan.jobs[n].work
-                first = work.owes[0].stage if work.owes else work.stage
-                last = str(getattr(error.last_worker, "address", error.last_worker))
-                found[n] = WorkerDied(first, error.allowed_failures + 1, last)
+                found[n] = died(self.plan.jobs[n].work, error)
         return {n: died for n, died in found.items() if self._blamed[n] < 2 * _SPARED}
 
     def give_up(self, deaths: Mapping[int, WorkerDied]) -> None:
@@ -136,15 +186,16 @@ class Flight:
         jobs = [self.plan.jobs[n] for n in numbers]
         wanted = [job.key for job in jobs if job.key in self._wanted]
         held = [job.key for job in jobs if job.held and job.key not in self._wanted]
-        if not wanted:
+        lent = [key for key in self._lends if key not in self.lent]
+        if not wanted and not lent:
             return
-        tasks = self._needed([*wanted, *held])
+        tasks = self._needed([*wanted, *held, *lent])
         names = [self._tasks[key].key for key in (*wanted, *held)]
-        # Dask's advice on large graphs is for those who write them by hand.
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+        with _quietly():
             graph = layered(self.plan, tasks, self._shipment.freight)
-            got = self._client.get(graph, names, sync=False)
-        self._held += got[len(wanted) :]
+            got = self._client.get(graph, [*names, *lent], sync=False)
+        self.lent.update(zip(lent, got[len(names) :], strict=True))
+        self._held += got[len(wanted) : len(names)]
         for key, future in zip(wanted, got, strict=False):
             self.futures[key] = future
             future.add_done_callback(self._on_done)
@@ -157,3 +208,15 @@ class Flight:
             if job.key in needed:
                 needed.update(jobs[need].key for need in job.needs)
         return {key: task for key, task in self._tasks.items() if key in needed}
+
+
+def died(work: Work, error: KilledWorker) -> WorkerDied:
+    """The error of a task that took its workers down."""
+    first = work.owes[0].stage if work.owes else work.stage
+    last = str(getattr(error.last_worker, "address", error.last_worker))
+    return WorkerDied(first, error.allowed_failures + 1, last)
+
+
+def _quietly() -> Any:
+    """Without Dask's advice on large graphs, which is for those who write them by hand."""
+    return dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"})

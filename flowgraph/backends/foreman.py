@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.runtime import pickling
@@ -20,15 +22,40 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.region import Region
 
-__all__ = ["Foreman"]
+__all__ = ["Foreman", "Rule"]
 
-_FIRST: Final = 4
-"""What part of its share of the ready calls a worker gets while nobody knows how long they take."""
-_MOST: Final = 4096
-"""Calls of a stint at most."""
 _WORTH: Final = 10
 """What part of a stint a worker must get of the calls that are ready, for them to be shared."""
+_HEAVY: Final = 1_000_000
+"""Bytes that a stint keeps on its worker, from which on values stay where they are made."""
 _FREE, _GIVEN, _MADE = range(3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How the calls of a region are cut into stints.
+
+    Parameters
+    ----------
+    workers : int
+        Stints that are made at once.
+    seconds : float
+        Length of a stint.
+    first : int
+        What part of its share of the ready calls a worker gets as long as their time is unknown.
+    most : int
+        Calls of a stint at most.
+    far : bool
+        True if stints are so long on their way that quick calls wait for those that
+        are under way, to go together; and if heavy values can stay with the worker
+        that made them.
+    """
+
+    workers: int
+    seconds: float
+    first: int = 4
+    most: int = 4096
+    far: bool = False
 
 
 class Foreman:
@@ -41,18 +68,29 @@ class Foreman:
     that, each gets its share; else one worker gets them all, and what becomes
     ready by them: to hand calls out would take longer than to make them.
 
+    Once values turn out to be so heavy that they had better stay on their workers,
+    stints are fixed sets of calls, cut finer: if one is lost with its worker, what
+    it made is made anew, and has to be the same.
+
     Parameters
     ----------
     control : Control
         What the tasks of the run share.
     region : Region
         Whose calls.
-    inputs : sequence of Outcome
-        What it reads.
-    workers : int
-        Stints at once.
-    seconds : float
-        Length of a stint.
+    inputs : sequence
+        What it reads: outcomes, or what stands for them.
+    rule : Rule
+        How its calls are cut.
+    travels : bool
+        True if values leave the process they are made in.
+
+    Attributes
+    ----------
+    over : bool
+        True if all calls are made, or no other is wanted.
+    waits : bool
+        True if nothing is handed out until stints come back.
 
     Examples
     --------
@@ -69,13 +107,15 @@ class Foreman:
     >>> calls = (*calls, OneCall(0, 2, "c", (Slot(0),), (), (0,)))
     >>> region = Region(task=0, node=0, name="a", stage="abs", gives=(1, 2), stages={0: "abs"},
     ...                 calls=Parcel(calls, pickle.dumps))
-    >>> foreman = Foreman(Control(code), region, [], workers=2, seconds=1)
+    >>> foreman = Foreman(Control(code), region, [], Rule(workers=2, seconds=1))
     >>> stint, known = foreman.next()
     >>> stint.slots
     (0,)
     >>> foreman.take(stint, perform(Control(code), stint, known))
+    True
     >>> stint, known = foreman.next()
     >>> foreman.take(stint, perform(Control(code), stint, known))
+    True
     >>> foreman.over, foreman.outcome().value.values
     (True, [3, 3])
     """
@@ -84,21 +124,27 @@ class Foreman:
         self,
         control: Control,
         region: Region,
-        inputs: Sequence[Outcome],
-        workers: int,
-        seconds: float,
+        inputs: Sequence[Any],
+        rule: Rule,
+        *,
+        travels: bool = False,
     ) -> None:
         self.region = region
         self.over = False
+        self.waits = False
         self._control = control
         self._calls = region.calls.open()
-        self._workers = workers
-        self._seconds = seconds
-        self._travels = control.seals
+        self._rule = rule
+        self._travels = travels
+        self._fixed = False
         self._base = len(inputs)
-        self._missing = {k: o.missing for k, o in enumerate(inputs) if o.missing is not None}
-        given: list[Any] = list(inputs) if control.seals else [outcome.value for outcome in inputs]
-        self._values = given + [UNREACHED] * len(self._calls)
+        self._missing: dict[int, Failure | Skip] = {}
+        self._values: list[Any] = []
+        for k, given in enumerate(inputs):
+            if isinstance(given, Outcome) and given.missing is not None:
+                self._missing[k] = given.missing
+            self._values.append(given if travels else given.value)
+        self._values += [UNREACHED] * len(self._calls)
         self._readers: dict[int, list[int]] = defaultdict(list)
         self._waits = [0] * len(self._calls)
         for k, call in enumerate(self._calls):
@@ -111,23 +157,40 @@ class Foreman:
         self._state = bytearray(len(self._calls))
         self._open = len(self._calls)
         self._parts = 0
+        self._away: set[int] = set()
+        self._late: set[int] = set()
+        self._returned: dict[int, frozenset[int]] = {}
         self._pace: float | None = None
         # The last one is next.
         self._ready = [k for k in reversed(range(len(self._calls))) if not self._waits[k]]
+        self._share = -(-len(self._ready) // (rule.first * rule.workers))
 
-    def next(self) -> tuple[Stint, Outcome] | None:
-        """A stint and what it reads; None if nothing is ready."""
+    def next(self, *, hurry: bool = False) -> tuple[Stint, Outcome] | None:
+        """A stint and what it reads; None if nothing is ready.
+
+        Parameters
+        ----------
+        hurry : bool
+            True if quick calls are not to wait for the stints that are under way.
+        """
+        self.waits = False
         if self.over or not self._ready:
             return None
-        ready, pace = len(self._ready), self._pace
-        many, with_readers = -(-ready // (_FIRST * self._workers)), False
+        rule, ready, pace = self._rule, len(self._ready), self._pace
+        many, with_readers = self._share, False
         if pace is not None:
-            share = -(-ready // self._workers)
-            many = min(_MOST, int(self._seconds / pace) + 1)
+            many = min(rule.most, int(rule.seconds / pace) + 1)
             with_readers = (
-                max(ready, self._workers) * pace <= self._workers * self._seconds / _WORTH
+                max(ready, rule.workers) * pace <= rule.workers * rule.seconds / _WORTH
+                and not self._fixed
             )
-            many = many if with_readers else min(many, share)
+            if hurry:
+                self._late = set(self._away)
+            if with_readers and rule.far and not self._away <= self._late:
+                self.waits = True
+                return None
+            if not with_readers:
+                many = min(many, -(-ready // (rule.workers * (2 if self._fixed else 1))))
         return self._stint(*self._claim(many, with_readers=with_readers))
 
     def _claim(self, many: int, *, with_readers: bool) -> tuple[list[int], set[int], set[int]]:
@@ -167,6 +230,7 @@ class Foreman:
         base, region = self._base, self.region
         calls = tuple([self._calls[k] for k in claimed])
         part, self._parts = self._parts, self._parts + 1
+        self._away.add(part)
         stint = Stint(
             task=region.task,
             node=region.node,
@@ -178,7 +242,7 @@ class Foreman:
             calls=Parcel(calls, _packed),
             bound=frozenset([base + k for k in bound]),
             inner=frozenset([base + k for k in inner]),
-            seconds=self._seconds,
+            seconds=inf if self._fixed else self._rule.seconds,
             stages=region.stages,
             travels=self._travels,
         )
@@ -193,8 +257,20 @@ class Foreman:
         missing = {need: self._missing[need] for need in needs if need in self._missing}
         return Known({need: values[need] for need in needs if need not in missing}, missing)
 
-    def take(self, stint: Stint, outcome: Outcome) -> None:
-        """Note what a stint made.
+    def give_back(self, stint: Stint, slots: frozenset[int]) -> None:
+        """Take back calls that a stint will not make, while it is at others."""
+        self._returned[stint.part] = self._returned.get(stint.part, frozenset()) | slots
+        self._free(slots)
+
+    def take(self, stint: Stint, outcome: Outcome) -> bool:
+        """Note what a stint made; False if it does not count.
+
+        Parameters
+        ----------
+        stint : Stint
+            One that was handed out.
+        outcome : Outcome
+            What it made; its weight is that of what is better left on its worker.
 
         Raises
         ------
@@ -202,6 +278,12 @@ class Foreman:
             Whatever hinders unpacking it here.
         """
         done = outcome.value
+        self._away.discard(stint.part)
+        returned = self._returned.pop(stint.part, frozenset())
+        if not returned <= done.left:
+            # Its worker was lost, and Dask made all of it anew: others make these by now.
+            self._free(frozenset(stint.slots) - returned)
+            return False
         if done.values:
             outs = [slot for slot in stint.slots if slot not in stint.inner]
             self._put(outs, done)
@@ -211,13 +293,16 @@ class Foreman:
         else:
             made = [k - base for k in stint.slots if values[k] is not UNREACHED]
         self._settle(made)
-        self._give_back([k - base for k in stint.slots if self._state[k - base] == _GIVEN])
+        if len(made) < len(stint.slots):
+            self._free(frozenset(stint.slots).difference(map(base.__add__, made), returned))
         if made and done.busy:  # else it was lost, which tells nothing
             self._pace = done.busy / len(made)
+        self._fixed = self._fixed or (self._rule.far and outcome.weight > _HEAVY)
         self._open -= len(made)
         bundle = outcome.bundle
         failed = bundle is not None and bool(bundle.failures or bundle.lost)
         self.over = self.over or not self._open or (failed and self._control.halts)
+        return True
 
     def outcome(self) -> Outcome:
         """What the region gave, or has given so far."""
@@ -252,14 +337,15 @@ class Foreman:
                     if not unread[need - base] and need - base not in gives:
                         values[need] = None
 
-    def _give_back(self, left: Sequence[int]) -> None:
-        """Calls that were handed out, but not made."""
-        for k in reversed(left):
+    def _free(self, slots: frozenset[int]) -> None:
+        """Let others make calls that were handed out, but not made."""
+        for slot in sorted(slots, reverse=True):
+            k = slot - self._base
             self._state[k] = _FREE
             if not self._waits[k]:
                 self._ready.append(k)
 
 
 def _packed(calls: tuple[OneCall, ...]) -> bytes:
-    """Calls for another process, as plain tuples: those are pickled seven times as fast."""
-    return pickling.dumps(tuple(map(tuple, calls)))
+    """Calls for another process, field by field: as tuples they are pickled ten times as slowly."""
+    return pickling.dumps(list(zip(*calls, strict=True)))

@@ -18,6 +18,7 @@ from dask.task_spec import Task, TaskRef
 
 from flowgraph.runtime.code import Parcel
 from flowgraph.runtime.freight import Awaited, Freight, carried
+from flowgraph.runtime.region import Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ __all__ = ["Shipment"]
 
 _HEAVY: Final = 1_000_000
 """Bytes that would travel in more than one task, above which they travel by themselves."""
+_STINTS: Final = 64
+"""Tasks that a region is reckoned as."""
 
 
 class Shipment:
@@ -46,11 +49,13 @@ class Shipment:
     ----------
     freight : dict
         The tasks that bring something, under their keys.
+    control : Control
+        What its tasks share, where something of it travels by itself.
     """
 
     def __init__(self, plan: Plan, control: Control) -> None:
         self.freight: dict[Key, Task] = {}
-        self._control = control
+        self.control = control
         self._token = plan.token
         self._works: list[Work] = [job.work for job in plan.jobs]
         self._refs: list[tuple[TaskRef, ...]] = [()] * len(plan.jobs)
@@ -75,17 +80,22 @@ class Shipment:
         *first : object
             What it takes before them.
         """
-        args = (*first, self._control, self._works[number], *refs)
+        args = (*first, self.control, self._works[number], *refs)
         freight = self._refs[number]
         if not freight:
             return Task(key, function, *args)
         return Task(key, carried, len(freight), function, *args, *freight)
 
+    def freight_of(self, number: int) -> list[Key]:
+        """The tasks that bring what a job's work takes along."""
+        return [ref.key for ref in self._refs[number]]
+
     def _ship_code(self, plan: Plan) -> None:
         data = plan.code.seal()
-        if len(data) * len(plan.jobs) > _HEAVY:
+        tasks = sum([_STINTS if type(job.work) is Region else 1 for job in plan.jobs])
+        if len(data) * tasks > _HEAVY:
             ref, parcel = self._add(data)
-            self._control = replace(self._control, code=plan.code.within(parcel))
+            self.control = replace(self.control, code=plan.code.within(parcel))
             self._refs = [(ref,)] * len(plan.jobs)
 
     def _ship_cargo(self, plan: Plan) -> None:

@@ -49,6 +49,7 @@ class _Local:
 
     finest = finest_of_many = _FINEST
     hands_out = True
+    far = False
 
     def __init__(self, workers: int) -> None:
         self.workers = workers

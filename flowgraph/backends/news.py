@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["News", "listen"]
 
 News = SimpleQueue[Any]
-"""Packed bundles of tasks, as bytes, futures that are done, and None to wake up."""
+"""Packed bundles of tasks with receipts, stints that came, futures that are done; None wakes up."""
 
 _lock = threading.Lock()
 _listening: WeakKeyDictionary[Client, dict[str, News]] = WeakKeyDictionary()
@@ -58,6 +58,6 @@ def _sorter(runs: dict[str, News]) -> Callable[[tuple[float, Any]], None]:
         said = event[1]
         news = runs.get(said["run"])
         if news is not None:
-            news.put(said["bundle"])
+            news.put((said["bundle"], said["receipt"]))
 
     return sort

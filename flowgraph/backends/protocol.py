@@ -25,6 +25,8 @@ class Backend(Protocol):
     """The same for very many items."""
     hands_out: bool
     """True if it hands out the calls of regions by itself."""
+    far: bool
+    """True if its workers are other machines, which nobody asks for a value just to hand it on."""
 
     def run(
         self,

@@ -6,11 +6,11 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowgraph.backends.call import DaskCall
-from flowgraph.backends.foreman import Foreman
+from flowgraph.backends.foreman import Foreman, Rule
+from flowgraph.backends.shift import Shift
 from flowgraph.runtime.outcome import Report
 from flowgraph.runtime.region import Region
 from flowgraph.runtime.results import picked
@@ -67,11 +67,11 @@ class Stints:
         on_outcome: Callable[[Key, Outcome], None],
     ) -> None:
         self.hands = hands
-        self.workers = workers
-        self._seconds = seconds
+        self.at_once = workers
+        self._rule = Rule(workers=workers, seconds=seconds)
         self._worker = worker
         self._on_outcome = on_outcome
-        self._open: dict[Key, _Shift] = {}
+        self._open: dict[Key, Shift] = {}
         self._said: SimpleQueue[tuple[Key, Outcome]] = SimpleQueue()
         self._wake: Callable[[], object] | None = self.tell if hands.here else None
 
@@ -83,9 +83,9 @@ class Stints:
             return self.hands.submit(function, tasks)
         if work.picks:
             inputs = picked(inputs, work.picks)
-        foreman = Foreman(control, work, inputs, self.workers, self._seconds)
+        foreman = Foreman(control, work, inputs, self._rule, travels=control.seals)
         answer: Future[Any] = Future()
-        shift = _Shift(self, key, control, foreman)
+        shift = Shift(self, key, control, foreman)
         self._open[key] = shift
         shift.whole.add_done_callback(partial(self._ended, key, answer))
         shift.go_on()
@@ -100,6 +100,10 @@ class Stints:
     def arrived(self, key: Key) -> None:
         """Forget a region, if it is one: the driver has its outcome."""
         self._open.pop(key, None)
+
+    def stint(self, control: Control, stint: Stint, known: Outcome) -> Future[Outcome]:
+        """Have a worker make a stint."""
+        return self.hands.stint(control, stint, known)
 
     def note(self, key: Key, outcome: Outcome) -> None:
         """Keep what a stint reports, in any thread."""
@@ -144,79 +148,6 @@ class Stints:
                     self.tell()
             with suppress(BaseException):
                 self._on_outcome(key, outcome)
-
-
-class _Shift:
-    """A region while its stints are made.
-
-    Attributes
-    ----------
-    whole : Future
-        Of the region's outcome.
-    """
-
-    def __init__(self, stints: Stints, key: Key, control: Control, foreman: Foreman) -> None:
-        self.whole: Future[Outcome] = Future()
-        self._stints = stints
-        self._key = key
-        self._control = control
-        self._foreman = foreman
-        self._lock = Lock()
-        self._free = stints.workers
-        self._closed = False
-
-    def close(self) -> Outcome:
-        """Take no more; gives what the region has given so far."""
-        with self._lock:
-            self._closed = True
-            return self._foreman.outcome()
-
-    def go_on(self) -> None:
-        """Hand out what is ready, as long as workers are free."""
-        while True:
-            with self._lock:
-                wanted = self._free and not self._closed and not self._is_over()
-                handed = self._foreman.next() if wanted else None
-                if handed is None:
-                    return
-                self._free -= 1
-            stint, known = handed
-            future = self._stints.hands.stint(self._control, stint, known)
-            if not future.done():
-                future.add_done_callback(partial(self._arrived, stint))
-            else:  # not by a callback, which could go as deep as there are stints
-                self._take(stint, future)
-
-    def _is_over(self) -> bool:
-        """True if nobody wants the run any more."""
-        return self._control.stop is not None and self._control.stop.is_set()
-
-    def _arrived(self, stint: Stint, future: Future[Outcome]) -> None:
-        if future.cancelled():  # the run has ended
-            return
-        try:
-            self._take(stint, future)
-            self.go_on()
-        except BaseException as error:  # else nobody would hear of it, and the run would wait
-            with self._lock:
-                known, self._closed = self._closed, True
-            if not known and not self.whole.done():
-                self.whole.set_exception(error)
-
-    def _take(self, stint: Stint, future: Future[Outcome]) -> None:
-        """Note what a stint made."""
-        outcome = future.result()
-        with self._lock:
-            if self._closed:
-                return
-            over = self._foreman.over
-            self._foreman.take(stint, outcome)
-            self._free += 1
-            self._stints.note(self._key, outcome)
-            whole = self._foreman.outcome() if self._foreman.over and not over else None
-        self._stints.wake()
-        if whole is not None:
-            self.whole.set_result(whole)
 
 
 class _Heard:

@@ -37,6 +37,8 @@ class Shape:
     """True if the first final failure ends the run: no item is ever missing."""
     hands_out: bool = False
     """True if the backend hands out the calls of a region by itself."""
+    far: bool = False
+    """True if that is done from another machine than those of the workers."""
 
 
 def factoring(items: int, workers: int, finest: int = 32) -> tuple[int, ...]:

@@ -5,6 +5,8 @@ however little it does.  A region is one task to Dask.  All its calls wait for
 the same steps outside, directly or not, and all are waited for by the same:
 so it waits for nothing that one of them does not need, and nothing behind it
 waits for one that it does not need.  Each call keeps its retries, its errors and its record.
+On a cluster, where the other tasks' values stay on the workers, a region has nothing
+but constants before it, and nothing behind it.
 """
 
 from __future__ import annotations
@@ -12,13 +14,17 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from dask.sizeof import sizeof
+
 from flowgraph.compiler.coarsen import MANY, is_free
 from flowgraph.compiler.dag import fresh
 from flowgraph.compiler.steps import Constant, Region, needs_of
+from flowgraph.declare.arguments import is_plain
 from flowgraph.declare.steps import Call
+from flowgraph.runtime.call import Nest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
@@ -29,8 +35,12 @@ __all__ = ["regions"]
 _MOST: Final = 1024
 """Other steps, among which it would take long to tell who waits for whom."""
 
+_LIGHT: Final = 1 << 14
+"""Bytes that a call may take along, where all that is handed out goes through a scheduler."""
+
 Surroundings = tuple[int, int]
 """The steps outside that a call waits for, and those that wait for it: a bit for each."""
+_ALONE: Final = 0, 0
 
 
 def regions(dag: Dag, shape: Shape) -> Dag:
@@ -50,7 +60,12 @@ def regions(dag: Dag, shape: Shape) -> Dag:
         return dag  # it has been here
     known: dict[int, bool] = {}
     free = [s for s in dag.steps if type(s) is Call and not s.after and is_free(s, known)]
-    made = [calls for calls in _alike(dag.steps, free) if len(calls) > many]
+    if shape.far:
+        free = [call for call in free if _can_be_sent(call)]
+    alike = _alike(dag.steps, free)
+    if shape.far:
+        alike = {_ALONE: alike.get(_ALONE, ())}
+    made = [calls for calls in alike.values() if len(calls) > many]
     if not made:
         return dag
     taken = {step.name for step in dag.steps}
@@ -65,13 +80,30 @@ def regions(dag: Dag, shape: Shape) -> Dag:
     return dag.with_steps(_in_order(dag.steps, owner))
 
 
-def _alike(steps: Sequence[Step], free: Sequence[Call]) -> Iterable[Sequence[Call]]:
-    """The free calls in groups of those with the same surroundings."""
+def _can_be_sent(call: Call) -> bool:
+    """True if a call can go to any worker, with what the driver has of it."""
+    if call.annotations or call.stage.placement:
+        return False
+    return is_plain(call) or sum(map(_weight, (*call.args, *dict(call.kwargs).values()))) < _LIGHT
+
+
+def _weight(template: object) -> int:
+    """Bytes of what a call takes along, as far as they can be told without packing it."""
+    if isinstance(template, Nest):
+        return sum(map(_weight, template.items))
+    try:
+        return int(sizeof(template))
+    except Exception:  # it is not ours
+        return _LIGHT
+
+
+def _alike(steps: Sequence[Step], free: Sequence[Call]) -> Mapping[Surroundings, Sequence[Call]]:
+    """The free calls, by their surroundings."""
     others = [s for s in steps if not isinstance(s, Constant)]
     if len(others) == len(free):
-        return [free]
+        return {_ALONE: free}
     if len(others) - len(free) > _MOST:
-        return []
+        return {}
     names = {call.name for call in free}
     bits = {step.name: 1 << k for k, step in enumerate(s for s in others if s.name not in names)}
     before: dict[str, int] = {}
@@ -89,7 +121,7 @@ def _alike(steps: Sequence[Step], free: Sequence[Call]) -> Iterable[Sequence[Cal
     alike: dict[Surroundings, list[Call]] = defaultdict(list)
     for call in free:
         alike[before[call.name], behind[call.name]].append(call)
-    return alike.values()
+    return alike
 
 
 def _in_order(steps: Sequence[Step], owner: Mapping[str, Step]) -> list[Step]:

@@ -108,10 +108,12 @@ class Calling:
         bound : container of int
             Those that are begun all the same.
         """
-        until, todo = self._ended + seconds, list(calls)
+        until, todo = self._ended + seconds, calls
         try:
-            while todo or self._late:
+            while True:
                 todo = self._begin_all(todo, until, bound)
+                if not todo and not self._late:
+                    return
                 if self._late:
                     self._go_on()
         finally:
@@ -119,7 +121,7 @@ class Calling:
                 attempts.close()
 
     def _begin_all(
-        self, todo: Sequence[tuple[int, OneCall]], until: float, bound: Container[int]
+        self, todo: Iterable[tuple[int, OneCall]], until: float, bound: Container[int]
     ) -> list[tuple[int, OneCall]]:
         """Make calls; gives those that need one that is late."""
         deferred = []

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,14 @@ _TICK: Final = 0.02
 """Seconds between looks, and that a chunk may last."""
 _PATIENCE: Final = 1.0
 """Seconds without any chunk, after which nobody looks."""
+
+
+class Looked(Protocol):
+    """What the lookout looks at."""
+
+    def look(self, now: float, /) -> None:
+        """End it if it lasts too long; called in another thread."""
+        ...
 
 
 class Stretch:
@@ -71,19 +79,19 @@ class Lookout:
     """Looks at all stretches of this process, as long as there are any."""
 
     def __init__(self) -> None:
-        self._stretches: set[Stretch] = set()
+        self._stretches: set[Looked] = set()
         self._asleep = True
         self._started = False
         self._lock = threading.Lock()
         self._awake = threading.Event()
 
-    def watch(self, stretch: Stretch) -> None:
-        """Look at a stretch from now on."""
+    def watch(self, stretch: Looked) -> None:
+        """Look at a stretch, or at something like it, from now on."""
         self._stretches.add(stretch)
         if self._asleep:
             self._wake()
 
-    def leave(self, stretch: Stretch) -> None:
+    def leave(self, stretch: Looked) -> None:
         """Look at it no more."""
         self._stretches.discard(stretch)
 

@@ -192,6 +192,17 @@ class Outcome:
                 value = pickle.loads(packed[0], buffers=packed[1])
         return value
 
+    @classmethod
+    def packed(cls, data: bytes, stage: str) -> Outcome:
+        """The outcome whose value is pickled in ``data``."""
+        return _arrived((data, ()), None, stage, None, None, (), None)
+
+    @property
+    def packed_size(self) -> int:
+        """Bytes of what the value is packed to; 0 if it is not."""
+        _, packed = self._state
+        return 0 if packed is None else _size(packed)
+
     def seal(self) -> list[Failure]:
         """Pack the value; what cannot be packed becomes a failure and comes back."""
         packed, failures = self._packed()
@@ -278,6 +289,10 @@ def _pack(value: Any) -> _Packed:
     return pickling.dumps(value, buffers), buffers
 
 
+def _size(packed: _Packed) -> int:
+    return len(packed[0]) + sum([memoryview(each).nbytes for each in packed[1]])
+
+
 def _arrived(
     packed: _Packed | None,
     missing: Failure | Skip | None,
@@ -290,7 +305,7 @@ def _arrived(
     outcome = Outcome(None, missing, stage)
     if packed is not None:
         outcome._state = CLOSED, packed
-        outcome.weight = len(packed[0]) + sum([memoryview(each).nbytes for each in packed[1]])
+        outcome.weight = _size(packed)
     outcome.maker, outcome.bundle = maker, bundle
     outcome.unnoted, outcome.paced = unnoted, paced
     return outcome

@@ -10,29 +10,57 @@ slow ones still keep all workers busy.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from math import isinf
+from sys import getsizeof
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
+from flowgraph.runtime import pickling
 from flowgraph.runtime.call import PLAIN
 from flowgraph.runtime.calling import UNREACHED, Calling, OneCall, Values
 from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import Lost
 from flowgraph.runtime.results import Results
 from flowgraph.runtime.scope import Halt
+from flowgraph.runtime.unbegun import Unbegun
 from flowgraph.runtime.work import Work, fail_each
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from flowgraph.runtime.code import Parcel
     from flowgraph.runtime.scope import Scope
+    from flowgraph.runtime.worker import Line
 
-__all__ = ["Done", "Known", "Region", "Stint"]
+__all__ = ["LIGHT", "Borrowed", "Done", "Kept", "Known", "Region", "Stint"]
 
 _SLOW: Final = 1e-3
 """Seconds of a call, from which on its value is packed by itself: it may be large."""
+_GRACE: Final = 20e-3
+"""Seconds that a call may last when time is up, before those behind it are given back."""
 _NONE: Final[frozenset[type]] = frozenset()
+LIGHT: Final = 1 << 14
+"""Bytes of a value above which it stays on a cluster's worker until somebody reads it."""
+_ROOM: Final = 1 << 18
+"""Bytes, as Python counts them, of what a stint sends with its report: a scheduler keeps it."""
+
+
+class Borrowed(NamedTuple):
+    """Stands for a value that another stint made and kept on its worker."""
+
+    stint: int
+    """Which of the stints that come as inputs."""
+    place: int | None
+    """Which of what it made; None if it is one value."""
+
+
+class Kept(NamedTuple):
+    """Stands for a value that is still on the worker that made it."""
+
+    weight: int
+    """Its bytes."""
 
 
 class Known:
@@ -65,6 +93,20 @@ class Done(Results):
         super().__init__(values)
         self.left = left
         self.busy = busy
+
+    @property
+    def kept(self) -> int:
+        """Bytes of the values that are still on the worker that made them."""
+        return sum([value.weight for value in self.values if type(value) is Kept])
+
+    def receipt(self) -> Done:
+        """The same, but for the heavy values."""
+        room, values = _ROOM, []
+        for value in self.values:
+            weight = value.packed_size if type(value) is Outcome else getsizeof(value)
+            room -= weight
+            values.append(Kept(weight) if weight > LIGHT or room < 0 else value)
+        return self.replaced(values)
 
     def replaced(self, values: list[Any]) -> Done:
         """The same with other values."""
@@ -102,8 +144,8 @@ class Stint(Work):
 
     slots: tuple[int, ...]
     """The places of its calls."""
-    calls: Parcel[tuple[tuple[Any, ...], ...]]
-    """The parts of each; see `OneCall`."""
+    calls: Parcel[Sequence[Any]]
+    """Its calls; in another process a sequence for each field of them; see `OneCall`."""
     bound: frozenset[int]
     """Places of the calls that are made in the stint of the one before, alone in reading it."""
     inner: frozenset[int]
@@ -122,22 +164,30 @@ class Stint(Work):
         pairs = zip(self.slots, self._calls(), strict=True)
         return tuple([_place(call, self.stages) for k, call in pairs if k not in self.inner])
 
-    def _calls(self) -> list[OneCall]:
-        return list(map(OneCall._make, self.calls.open()))
+    def _calls(self) -> Sequence[OneCall]:
+        calls = self.calls.open()
+        if type(calls[0]) is OneCall:
+            return calls
+        return list(map(OneCall._make, zip(*calls, strict=True)))
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
         known: Known = inputs[0].value
         values, missing = known.values, known.missing
         if self.travels:
-            values, missing = _opened(known)
+            values, missing = _opened(known, inputs[1:])
         calling = Calling(scope, values, missing)
         begun = scope.now()
         left: set[int] = calling.left
+        todo = zip(self.slots, self._calls(), strict=True)
         try:
-            todo = zip(self.slots, self._calls(), strict=True)
-            calling.make(todo, self.seconds, self.bound)
+            if scope.control.line is None or isinf(self.seconds):
+                calling.make(todo, self.seconds, self.bound)
+            else:
+                left |= self._make(scope, scope.control.line, calling, todo)
         except Halt:
+            if scope.control.line is not None and scope.is_over():
+                raise
             left = {k for k in self.slots if k not in values} if self.travels else left
         busy = scope.now() - begun - calling.slept
         if not self.travels:  # they are where they belong
@@ -150,6 +200,27 @@ class Stint(Work):
         if slow or not PLAIN.issuperset(map(type, outs)):
             outs = self._packed(scope, outs, _NONE if slow else PLAIN)
         return Outcome(Done(outs, frozenset(left), busy))
+
+    def _make(
+        self,
+        scope: Scope,
+        line: Line,
+        calling: Calling,
+        todo: Iterable[tuple[int, OneCall]],
+    ) -> frozenset[int]:
+        """Make calls; gives the places of those that were given back, lest they wait."""
+        say = line.ahead(scope.control.run)
+
+        def tell(left: frozenset[int]) -> None:
+            say(pickling.dumps((self.task, self.part, left)))
+
+        unbegun = Unbegun(todo, scope.now() + self.seconds + _GRACE, self.bound, tell)
+        lookout.watch(unbegun)
+        try:
+            calling.make(unbegun, self.seconds, self.bound)
+        finally:
+            lookout.leave(unbegun)
+        return unbegun.given_back
 
     def _packed(self, scope: Scope, values: list[Any], bare: frozenset[type]) -> list[Any]:
         """Values each packed by itself, so that nobody unpacks those that he only hands on."""
@@ -164,6 +235,10 @@ class Stint(Work):
             scope.lost.extend([Lost(place.node, None, each, partial=False) for each in failures])
             packed.append(failures[0] if failures else outcome)
         return packed
+
+    def receipt(self, outcome: Outcome) -> bytes:
+        """What it made, but for the heavy values."""
+        return pickling.dumps((self.task, self.part, outcome.value.receipt()))
 
     def lost(
         self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]
@@ -180,12 +255,18 @@ def _place(call: OneCall, stages: Mapping[int, str]) -> Place:
     return Place(call.node, call.name, stages[call.stage])
 
 
-def _opened(known: Known) -> tuple[dict[int, Any], dict[int, Failure | Skip]]:
+def _opened(
+    known: Known, stints: Sequence[Outcome]
+) -> tuple[dict[int, Any], dict[int, Failure | Skip]]:
     """The values that came to this process, unpacked."""
     values: dict[int, Any] = {}
     missing = dict(known.missing)
     assert isinstance(known.values, dict)
-    for slot, value in known.values.items():
+    for slot, given in known.values.items():
+        value = given
+        if type(given) is Borrowed:
+            made = stints[given.stint]
+            value = made if given.place is None else made.value.values[given.place]
         if type(value) is not Outcome:
             values[slot] = value
         elif value.missing is not None:

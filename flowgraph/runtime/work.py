@@ -108,6 +108,10 @@ class Work:
         skip = missing_of(inputs[self.reads : self.reads + self.after])
         return skip if skip is not None and skip.failed else None
 
+    def receipt(self, outcome: Outcome) -> bytes:
+        """What a cluster's driver must know of an outcome, which stays there; mostly nothing."""
+        return b""
+
     def lost(
         self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]
     ) -> Outcome:
@@ -238,7 +242,7 @@ def _report(scope: Scope, work: Work, outcome: Outcome, inputs: Sequence[Outcome
             scope.lost.extend(_lost_calls(given.maker, given.unnoted))
     bundle = scope.bundle(work.part)
     if control.line is not None:
-        control.line.report(control.run, bundle.pack())
+        control.line.report(control.run, bundle.pack(), work.receipt(outcome))
     else:
         outcome.bundle = bundle
     return outcome

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flowgraph.runtime.scope import Stop
 
 __all__ = ["TOPIC", "Line", "Post", "post"]
@@ -32,11 +34,21 @@ class Line:
     a task that Dask counts as done has reported.
     """
 
-    def report(self, run: str, bundle: bytes) -> None:
+    def report(self, run: str, bundle: bytes, receipt: bytes) -> None:
         """Send the packed bundle of a task to the driver of the run with this token."""
         from distributed import get_worker
 
-        get_worker().log_event(TOPIC, {"run": run, "bundle": bundle})
+        get_worker().log_event(TOPIC, {"run": run, "bundle": bundle, "receipt": receipt})
+
+    def ahead(self, run: str) -> Callable[[bytes], None]:
+        """How another thread tells the driver what it should know before a task is done.
+
+        To be asked for in the task's own thread.
+        """
+        from distributed import get_worker
+
+        worker = get_worker()
+        return lambda said: worker.log_event(TOPIC, {"run": run, "bundle": b"", "receipt": said})
 
     def stop(self) -> Stop:
         """Whether Dask still wants the task that asks; to be called in the task's own thread."""

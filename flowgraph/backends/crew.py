@@ -1,0 +1,350 @@
+"""Regions on a cluster: their calls go to its workers in stints, each a Dask task of its own.
+
+What a stint made comes to the driver with its report, but for values that weigh
+much: they stay on their worker, and other stints fetch them there.  Dask makes a
+stint anew whose worker is gone.  If all its values were brought to the driver, nobody
+misses them; one whose values others still fetch is a fixed set of calls, and gives
+the same again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from concurrent.futures import Future as Answer
+from contextlib import suppress
+from dataclasses import dataclass
+from math import isinf
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from distributed import KilledWorker
+from distributed.client import ClosedClientError
+
+from flowgraph.backends.flight import died
+from flowgraph.backends.foreman import Foreman, Rule
+from flowgraph.backends.shift import Shift
+from flowgraph.errors import SchedulerError
+from flowgraph.runtime.calling import UNREACHED
+from flowgraph.runtime.calm import no_collections
+from flowgraph.runtime.code import Control
+from flowgraph.runtime.light import Give
+from flowgraph.runtime.outcome import Outcome, Report
+from flowgraph.runtime.region import Borrowed, Kept, Known
+from flowgraph.runtime.results import Results
+from flowgraph.runtime.scope import Scope
+from flowgraph.runtime.work import lost, perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from distributed import Client, Future
+
+    from flowgraph.backends.flight import Flight
+    from flowgraph.backends.news import News
+    from flowgraph.compiler.plan import Key
+    from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.report import Bundle
+
+    Fetch: TypeAlias = Callable[[Mapping[Any, Future]], Mapping[Any, Outcome]]
+    """Brings outcomes to the driver, but for those that are lost."""
+
+__all__ = ["Crew", "Fetched"]
+
+_SECONDS: Final = 50e-3
+"""Length of a stint: one takes ten milliseconds to come and go."""
+_PATIENCE: Final = 20e-3
+"""Seconds that quick calls wait for others which are under way, to go together."""
+_MOST: Final = 16384
+"""Calls of a stint at most."""
+_SURPLUS: Final = 2
+"""Stints under way for each worker: it finds the next one when it ends one."""
+
+
+class Held(NamedTuple):
+    """A value that is on a worker."""
+
+    future: Future
+    """Of what has it."""
+    place: int | None
+    """Where it is in that, if there are several."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A stint under way."""
+
+    stint: Stint
+    future: Future
+    answer: Answer[Outcome]
+    bundle: Bundle | None = None
+    kept: int = 0
+
+
+class Fetched(NamedTuple):
+    """News: a stint's outcome has come, as it was asked for."""
+
+    part: tuple[int, int]
+    outcome: Answer[Outcome]
+
+
+class Crew:
+    """Makes the regions of a run on a cluster; all of it in the driver's own thread.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected to the cluster.
+    flight : Flight
+        The other tasks of the run.
+    news : News
+        Gets what becomes of stints.
+    workers : int
+        Stints that are made at once.
+    on_outcome : callable
+        Gets what stints report.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        flight: Flight,
+        news: News,
+        workers: int,
+        on_outcome: Callable[[Key, Outcome], None],
+    ) -> None:
+        self.at_once = _SURPLUS * workers
+        self._client = client
+        self._address = client.scheduler.address
+        self._flight = flight
+        self._news = news
+        self._on_outcome = on_outcome
+        self._rule = Rule(workers=workers, seconds=_SECONDS, first=1, most=_MOST, far=True)
+        self._sent: dict[tuple[int, int], _Sent] = {}
+        self._parts: dict[Any, tuple[int, int]] = {}
+        self._said: list[tuple[Key, Outcome]] = []
+        self._shifts: dict[Key, Shift] = {}
+
+    def start(self) -> None:
+        """Begin with all regions."""
+        flight = self._flight
+        for job, region in flight.regions():
+            given = [self._given(need) for need in job.needs]
+            foreman = Foreman(flight.control, region, given, self._rule, travels=True)
+            shift = self._shifts[job.key] = Shift(self, job.key, flight.control, foreman)
+            shift.go_on()
+        self.tell()
+
+    @property
+    def is_busy(self) -> bool:
+        """True until all regions are done.
+
+        Raises
+        ------
+        BaseException
+            What hindered handing out.
+        """
+        return not all(map(_is_done, self._shifts.values()))
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds until `hurry` is to be called, if nothing is heard; None for never."""
+        return _PATIENCE if any(shift.waits for shift in self._shifts.values()) else None
+
+    def hurry(self) -> None:
+        """Let nothing wait for a stint that takes long."""
+        for shift in self._shifts.values():
+            if shift.waits:
+                shift.go_on(hurry=True)
+
+    def futures(self) -> list[Future]:
+        """Those of the stints under way."""
+        return [sent.future for sent in self._sent.values()]
+
+    # What a shift does at its desk
+
+    def stint(self, control: Control, stint: Stint, known: Outcome) -> Answer[Outcome]:
+        """Have a worker make a stint."""
+        part = stint.task, stint.part
+        read, futures = _borrowing(known.value)
+        try:
+            with no_collections():
+                future = self._flight.launch(stint, Outcome(read), futures)
+        except ClosedClientError as error:
+            raise SchedulerError.went_away(self._address) from error
+        self._sent[part] = sent = _Sent(stint, future, Answer())
+        self._parts[future.key] = part
+        future.add_done_callback(self._news.put)
+        return sent.answer
+
+    def note(self, key: Key, outcome: Outcome) -> None:
+        """Keep what a stint reports."""
+        if outcome.bundle is not None:
+            self._said.append((key, Report(outcome.bundle)))
+
+    def wake(self) -> None:
+        """Nothing: who hears of stints is awake."""
+
+    # What is heard of stints
+
+    def heard(self, bundle: Bundle, receipt: bytes) -> bool:
+        """Go on after a stint that tells what it made; False if nobody waits for it."""
+        task, part, done = pickle.loads(receipt)
+        sent = self._sent.get((task, part))
+        if sent is None:  # it was made anew
+            return False
+        sent.bundle, sent.kept = bundle, done.kept
+        if sent.kept and not isinf(sent.stint.seconds):
+            self._fetch(sent)  # made anew, it might end elsewhere
+            return True
+        held = [Held(sent.future, n) if type(v) is Kept else v for n, v in enumerate(done.values)]
+        self._end(sent, Outcome(done.replaced(held)))
+        return True
+
+    def returned(self, receipt: bytes) -> None:
+        """Hand out what a stint gives back while it is at a slow call."""
+        task, part, slots = pickle.loads(receipt)
+        sent = self._sent.get((task, part))
+        if sent is not None:
+            self._shifts[self._flight.plan.jobs[task].key].returned(sent.stint, slots)
+
+    def settled(self, future: Future) -> bool:
+        """Go on after the Dask task of a stint; False if it is none, or none that is waited for.
+
+        Raises
+        ------
+        SchedulerError
+            If the scheduler dropped it.
+        """
+        part = self._parts.get(future.key)
+        if part is None:
+            return False
+        sent = self._sent[part]
+        if future.cancelled():
+            raise SchedulerError.went_away(self._address)
+        if future.status == "error":
+            self._lose(sent, future.exception())
+        elif sent.bundle is None:  # its event went astray
+            self._fetch(sent)
+        return True
+
+    def fetched(self, news: Fetched) -> None:
+        """Go on after a stint whose outcome was brought to the driver."""
+        sent = self._sent.get(news.part)
+        if sent is None:
+            return
+        if (error := news.outcome.exception()) is not None:
+            self._lose(sent, error)
+        else:
+            self._end(sent, news.outcome.result())
+
+    def _fetch(self, sent: _Sent) -> None:
+        """Bring what a stint made to the driver, however often Dask must make it for that."""
+        part = sent.stint.task, sent.stint.part
+
+        async def fetch() -> Outcome:
+            outcome: Outcome = await sent.future
+            return outcome
+
+        asked = asyncio.run_coroutine_threadsafe(fetch(), self._client.loop.asyncio_loop)
+        asked.add_done_callback(lambda answer: self._news.put(Fetched(part, answer)))
+
+    def _lose(self, sent: _Sent, error: BaseException) -> None:
+        stint = sent.stint
+        if isinstance(error, KilledWorker):
+            error = died(stint, error)
+        scope = Scope(Control(self._flight.plan.code), stint.task)
+        outcome = lost(scope, stint, error, getattr(error, "worker", "unknown"))
+        sent.bundle = scope.bundle(stint.part)
+        self._end(sent, outcome)
+
+    def _end(self, sent: _Sent, outcome: Outcome) -> None:
+        del self._sent[sent.stint.task, sent.stint.part], self._parts[sent.future.key]
+        outcome.bundle, outcome.weight = sent.bundle, sent.kept
+        with no_collections():  # there may be thousands of calls in it
+            sent.answer.set_result(outcome)
+            self.tell()
+
+    def tell(self) -> None:
+        """Hand on what was reported.
+
+        Raises
+        ------
+        BaseException
+            Whatever ends the run.
+        """
+        said, self._said = self._said, []
+        for key, outcome in said:
+            self._on_outcome(key, outcome)
+
+    # What regions gave
+
+    def outcomes(self, fetch: Fetch) -> dict[Key, Outcome]:
+        """Those of all regions, which are done."""
+        return {key: _whole(shift.whole.result(), fetch) for key, shift in self._shifts.items()}
+
+    def rest(self) -> None:
+        """Hand out no more."""
+        for shift in self._shifts.values():
+            shift.rest()
+
+    def close(self, fetch: Fetch) -> None:
+        """Hand on what is there of a run that ends early, by an error that is under way."""
+        for key, shift in self._shifts.items():
+            outcome = shift.close()
+            while self._said:
+                with suppress(Exception):
+                    self.tell()
+            with suppress(Exception):
+                self._on_outcome(key, _whole(outcome, fetch))
+
+    def dismiss(self) -> None:
+        """Let go of all that is still on workers."""
+        self._sent.clear()
+        self._shifts.clear()
+
+    def _given(self, need: int) -> Any:
+        """What a region reads: a value that goes along with a stint, or one that lies ready."""
+        plan = self._flight.plan
+        key, work = plan.jobs[need].key, plan.jobs[need].work
+        if (future := self._flight.lent.get(key)) is not None:
+            return Held(future, None)
+        assert isinstance(work, Give)
+        self.note(key, perform(Control(plan.code), work))
+        return Outcome.packed(work.value.seal(), work.stage)
+
+
+def _is_done(shift: Shift) -> bool:
+    return shift.whole.done() and shift.whole.result() is not None
+
+
+def _borrowing(known: Known) -> tuple[Known, list[Future]]:
+    """What a stint is to know, and the futures of what it fetches on the workers."""
+    numbers: dict[Any, int] = {}
+    futures: list[Future] = []
+    values = dict(known.values)
+    for slot, value in values.items():
+        if type(value) is Held:
+            key = value.future.key
+            if key not in numbers:
+                numbers[key] = len(futures)
+                futures.append(value.future)
+            values[slot] = Borrowed(numbers[key], value.place)
+    return Known(values, known.missing), futures
+
+
+def _whole(outcome: Outcome, fetch: Fetch) -> Outcome:
+    """What a region gave, with the values that are on workers."""
+    values = outcome.value.values
+    wanted = {value.future.key: value.future for value in values if type(value) is Held}
+    if not wanted:
+        return outcome
+    came = fetch(wanted)
+    found = [_of(value, came) if type(value) is Held else value for value in values]
+    whole = Outcome(Results(found), stage=outcome.stage)
+    whole.maker = outcome.maker
+    return whole
+
+
+def _of(held: Held, came: Mapping[Any, Outcome]) -> Any:
+    made = came.get(held.future.key)
+    return UNREACHED if made is None else made.value.values[held.place]

@@ -1,0 +1,325 @@
+"""Regions on a cluster: their stints, what stays on the workers, and workers that go away."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+
+import distributed
+import pytest
+from journal import Journal
+
+from flowgraph import Graph, SchedulerError, SkippedError, StageError, WorkerDied, stage
+from flowgraph.backends import crew
+from flowgraph.backends.crew import Crew
+from flowgraph.backends.flight import Flight
+from flowgraph.compiler.batches import Shape
+from flowgraph.compiler.freeze import bind, freeze
+from flowgraph.compiler.gather import gather
+from flowgraph.compiler.regions import regions
+from flowgraph.compiler.steps import Region
+from flowgraph.runtime.region import Stint
+
+HEAVY = 300_000
+
+
+def add(*numbers):
+    return sum(numbers)
+
+
+def regions_of(graph, *targets, **params):
+    dag = freeze(graph.name, graph.steps, tuple(node.name for node in targets))
+    dag = gather(bind(dag, params))
+    made = regions(dag, Shape(2, hands_out=True, far=True))
+    return [step for step in made.steps if isinstance(step, Region)]
+
+
+def crowd(function=add, size=200, *args):
+    g = Graph("crowd")
+    return g, [g.task(function, k, *args) for k in range(size)]
+
+
+@pytest.fixture
+def stints(monkeypatch):
+    """The stints that are handed out."""
+    seen: list[Stint] = []
+    launch = Flight.launch
+
+    def spy(self, stint, *args):
+        seen.append(stint)
+        return launch(self, stint, *args)
+
+    monkeypatch.setattr(Flight, "launch", spy)
+    return seen
+
+
+@pytest.fixture
+def receipts(monkeypatch):
+    """Bytes of what the stints tell the driver."""
+    seen: list[int] = []
+    heard = Crew.heard
+
+    def spy(self, bundle, receipt):
+        seen.append(len(receipt))
+        return heard(self, bundle, receipt)
+
+    monkeypatch.setattr(Crew, "heard", spy)
+    return seen
+
+
+# Which calls are a region there
+
+
+def test_calls_that_only_need_one_another_and_constants_are_one_region():
+    g = Graph("apart")
+    n = g.param("n")
+    nodes = [g.task(add, n, k) for k in range(100)]
+    other = g.items(range(5)).map(abs).reduce(add)
+    (region,) = regions_of(g, g.task(add, *nodes), other, n=1)
+    assert len(region.calls) == 101
+
+
+def test_calls_that_need_other_steps_or_are_needed_by_them_are_none():
+    g = Graph("mixed")
+    total = g.items(range(5)).map(abs).reduce(add)
+    behind = [g.task(add, total, k) for k in range(100)]
+    assert regions_of(g, *behind) == []
+    before = [g.task(add, k) for k in range(100)]
+    squares = g.items(g.task(list, before)).map(pow, 2)
+    assert regions_of(g, squares) == []
+
+
+def test_calls_with_annotations_or_heavy_arguments_are_none():
+    for options in ({"priority": 1}, {"resources": {"gpu": 1}}):
+        g, nodes = crowd(stage(add, **options))
+        assert regions_of(g, *nodes) == []
+    g, nodes = crowd(lambda k, table: table[k], 200, list(range(10_000)))
+    assert regions_of(g, *nodes) == []
+    g, nodes = crowd(lambda k, table: table[0][k], 200, {0: list(range(200))})
+    assert len(regions_of(g, *nodes)) == 1
+
+
+# Stints
+
+
+def test_quick_calls_are_few_stints(client, stints):
+    g = Graph("layers")
+    layer = [g.task(add, k) for k in range(50)]
+    for _ in range(40):
+        layer = [g.task(add, layer[k - 1], node) for k, node in enumerate(layer)]
+    run = g.run(g.task(add, *layer), scheduler=client)
+    assert run.value == sum(range(50)) * 2**40
+    assert sum(len(stint.slots) for stint in stints) >= 2051
+    assert len(stints) <= 40
+
+
+def test_slow_calls_keep_all_workers_busy(client):
+    def nap(k):
+        time.sleep(0.05)
+        return k
+
+    g, nodes = crowd(nap, 70)
+    run = g.run(g.task(add, *nodes), scheduler=client)
+    assert run.value == sum(range(70))
+    spans = [(a.start, a.end) for a in run.attempts if a.stage == "nap"]
+    assert len(spans) == 70
+    took = max(end for _, end in spans) - min(start for start, _ in spans)
+    assert took < 2 * 70 * 0.05 / 2
+
+
+def test_quick_calls_do_not_wait_for_a_slow_one(client, tmp_path):
+    """The slow call ends when those that were ready at its side, and all behind them, have."""
+    journal = Journal(tmp_path)
+
+    def work(k, *_):
+        if k == 0:
+            journal.wait("last")
+        if k == "last":
+            journal.note("last")
+        return k
+
+    g, nodes = crowd(work, 100)
+    rest = nodes[50:]  # the first half is in the slow call's stint
+    for _ in range(5):
+        rest = [g.task(work, 1, node, rest[k - 1]) for k, node in enumerate(rest)]
+    last = g.task(work, "last", *rest)
+    assert g.run(last, nodes[0], scheduler=client).value == ("last", 0)
+
+
+def test_what_a_call_without_a_value_leaves_out(client):
+    """A lost event costs a question: the outcome is on the worker."""
+    g, nodes = crowd()
+    heard = Crew.heard
+    lost = []
+
+    def deaf(self, bundle, receipt):
+        if not lost:
+            lost.append(receipt)
+            return False
+        return heard(self, bundle, receipt)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Crew, "heard", deaf)
+        assert g.run(g.task(add, *nodes), scheduler=client).value == sum(range(200))
+    assert lost
+
+
+# Constants, and what weighs much
+
+
+def test_constants_go_along_or_lie_ready(client):
+    g = Graph("constants")
+    small, large = g.param("small"), g.param("large")
+    nodes = [g.task(lambda s, m, k: s + m[k], small, large, k) for k in range(100)]
+    total = g.task(add, *nodes)
+    table = list(range(100_000))
+    run = g.run(total, scheduler=client, params={"small": 3, "large": table})
+    assert run.value == 300 + sum(range(100))
+
+
+def test_heavy_code_goes_to_a_worker_once(client, stints):
+    table = bytes(range(256)) * 4096
+    g, nodes = crowd(lambda k: table[k], 200)
+    run = g.run(g.task(add, *nodes), scheduler=client)
+    assert run.value == sum(range(200))
+    assert stints
+
+
+def blob(k):
+    return bytes([k % 256]) * HEAVY
+
+
+def join(*parts):
+    return bytes([sum(part[0] for part in parts) % 256]) * HEAVY
+
+
+def tree_of_blobs(size=256):
+    g = Graph("blobs")
+    nodes = [g.task(blob, k) for k in range(size)]
+    wanted = sum(k % 256 for k in range(size)) % 256
+    while len(nodes) > 1:
+        nodes = [g.task(join, *nodes[k : k + 2]) for k in range(0, len(nodes), 2)]
+    return g, nodes[0], bytes([wanted]) * HEAVY
+
+
+def test_heavy_values_stay_on_the_workers(client, receipts, monkeypatch):
+    brought = []
+    fetch = Crew._fetch
+
+    def spy(self, sent):
+        brought.append(sent.kept)
+        return fetch(self, sent)
+
+    monkeypatch.setattr(Crew, "_fetch", spy)
+    monkeypatch.setattr(crew, "_SECONDS", 0.005)
+    g, last, wanted = tree_of_blobs()
+    run = g.run(last, scheduler=client)
+    assert run.value == wanted
+    assert run.stats.completed == 511
+    assert sum(receipts) < 511 * 1000
+    assert sum(brought) < 511 * HEAVY / 3
+
+
+def test_all_heavy_values_are_there_if_they_are_wanted(client):
+    g = Graph("wanted")
+    nodes = [g.task(blob, k) for k in range(200)]
+    lengths = [g.task(len, node) for node in nodes]
+    run = g.run(*nodes, *lengths, scheduler=client)
+    assert run.value == (*(blob(k) for k in range(200)), *(HEAVY,) * 200)
+
+
+def test_heavy_values_are_made_anew_when_their_worker_dies(own_client, tmp_path, monkeypatch):
+    """What a worker kept is lost with it; Dask makes the same stints again."""
+    monkeypatch.setattr(crew, "_SECONDS", 0.005)
+    journal = Journal(tmp_path)
+
+    def dies(*parts):
+        if not journal.has("died"):
+            journal.note("died")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return join(*parts)
+
+    g = Graph("anew")
+    nodes = [g.task(blob, k) for k in range(256)]
+    for _ in range(3):
+        nodes = [g.task(join, *nodes[k : k + 2]) for k in range(0, len(nodes), 2)]
+    last = g.task(join, g.task(dies, *nodes[:16]), *nodes[16:])
+    run = g.run(last, scheduler=own_client)
+    assert run.value[0] == (2 * 0 + sum(k % 256 for k in range(256))) % 256
+    assert run.ok
+
+
+# Workers that die of a call, and schedulers that go away
+
+
+def test_a_call_that_kills_its_workers_fails_with_those_of_its_stint(own_client):
+    own_client.cluster.scheduler.allowed_failures = 0
+
+    def dies(k):
+        if k == 150:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return k
+
+    g, nodes = crowd(dies)
+    doubles = [g.task(add, node, nodes[k - 1]) for k, node in enumerate(nodes)]
+    run = g.run(*nodes, *doubles, scheduler=own_client, on_error="collect")
+    assert all(isinstance(error.__cause__, WorkerDied) for error in run.errors)
+    assert {error.stage for error in run.errors} == {"dies"}
+    stats, failed = run.stats, len(run.errors)
+    assert 1 <= failed < 200
+    assert (stats.failed, stats.completed + stats.skipped) == (failed, 400 - failed)
+    assert stats.skipped > failed
+    with pytest.raises(SkippedError):
+        run[doubles[150]]
+
+
+def test_a_region_ends_when_the_scheduler_goes_away(tmp_path):
+    def nap(k):
+        time.sleep(0.02)
+        return k
+
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        client = distributed.Client(cluster, set_as_default=False)
+        g, nodes = crowd(nap, 300)
+        seen = []
+
+        def progress(_):
+            if not seen:
+                seen.append(1)
+                client.close()
+
+        with pytest.raises(SchedulerError, match="went away"):
+            g.run(*nodes, scheduler=client, progress=progress)
+
+
+def test_a_failure_ends_what_is_under_way(client, tmp_path):
+    journal = Journal(tmp_path)
+
+    def work(k):
+        journal.note("called")
+        time.sleep(0.01)
+        return 1 // (k - 30)
+
+    g, nodes = crowd(work, 400)
+    with pytest.raises(StageError):
+        g.run(*nodes, scheduler=client)
+    gc.collect()  # the error's traceback
+    called = len(journal.entries("called"))
+    time.sleep(0.2)
+    assert len(journal.entries("called")) - called <= 2
+    assert called < 400
+    assert not [key for key in client.futures if "work" in str(key)]
+
+
+def test_several_runs_at_once_and_inside_one_another(client):
+    def inner(k):
+        g = Graph("inner")
+        return g.run(g.task(add, *[g.task(add, k, n) for n in range(100)])).value
+
+    g, nodes = crowd(inner, 70)
+    run = g.run(g.task(add, *nodes), scheduler=client)
+    assert run.value == sum(100 * k + sum(range(100)) for k in range(70))
