@@ -11,62 +11,53 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from collections import deque
 from concurrent.futures import Future as Answer
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isinf
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from distributed import KilledWorker
 from distributed.client import ClosedClientError
 
 from flowgraph.backends.flight import died
 from flowgraph.backends.foreman import Foreman, Rule
+from flowgraph.backends.held import Held, borrowing, whole
 from flowgraph.backends.shift import Shift
 from flowgraph.errors import SchedulerError
-from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.code import Control
 from flowgraph.runtime.light import Give
 from flowgraph.runtime.outcome import Outcome, Report
-from flowgraph.runtime.region import Borrowed, Kept, Known
-from flowgraph.runtime.results import Results
+from flowgraph.runtime.region import Kept
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.work import lost, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from distributed import Client, Future
 
     from flowgraph.backends.flight import Flight
+    from flowgraph.backends.held import Fetch
     from flowgraph.backends.news import News
     from flowgraph.compiler.plan import Key
     from flowgraph.runtime.region import Stint
     from flowgraph.runtime.report import Bundle
 
-    Fetch: TypeAlias = Callable[[Mapping[Any, Future]], Mapping[Any, Outcome]]
-    """Brings outcomes to the driver, but for those that are lost."""
-
 __all__ = ["Crew", "Fetched"]
 
 _SECONDS: Final = 50e-3
 """Length of a stint: one takes ten milliseconds to come and go."""
+_TURN: Final = 1e-3
+"""Seconds that the driver has for a stint: with many workers they are longer."""
 _PATIENCE: Final = 20e-3
 """Seconds that quick calls wait for others which are under way, to go together."""
 _MOST: Final = 16384
 """Calls of a stint at most."""
 _SURPLUS: Final = 2
 """Stints under way for each worker: it finds the next one when it ends one."""
-
-
-class Held(NamedTuple):
-    """A value that is on a worker."""
-
-    future: Future
-    """Of what has it."""
-    place: int | None
-    """Where it is in that, if there are several."""
 
 
 @dataclass(slots=True)
@@ -118,10 +109,11 @@ class Crew:
         self._flight = flight
         self._news = news
         self._on_outcome = on_outcome
-        self._rule = Rule(workers=workers, seconds=_SECONDS, first=1, most=_MOST, far=True)
+        seconds = max(_SECONDS, workers * _TURN)
+        self._rule = Rule(workers=workers, seconds=seconds, first=1, most=_MOST, far=True)
         self._sent: dict[tuple[int, int], _Sent] = {}
         self._parts: dict[Any, tuple[int, int]] = {}
-        self._said: list[tuple[Key, Outcome]] = []
+        self._said: deque[tuple[Key, Outcome]] = deque()
         self._shifts: dict[Key, Shift] = {}
 
     def start(self) -> None:
@@ -165,7 +157,7 @@ class Crew:
     def stint(self, control: Control, stint: Stint, known: Outcome) -> Answer[Outcome]:
         """Have a worker make a stint."""
         part = stint.task, stint.part
-        read, futures = _borrowing(known.value)
+        read, futures = borrowing(known.value)
         try:
             with no_collections():
                 future = self._flight.launch(stint, Outcome(read), futures)
@@ -228,10 +220,18 @@ class Crew:
         return True
 
     def fetched(self, news: Fetched) -> None:
-        """Go on after a stint whose outcome was brought to the driver."""
+        """Go on after a stint whose outcome was brought to the driver.
+
+        Raises
+        ------
+        SchedulerError
+            If the scheduler dropped it.
+        """
         sent = self._sent.get(news.part)
         if sent is None:
             return
+        if sent.future.cancelled() or news.outcome.cancelled():
+            raise SchedulerError.went_away(self._address)
         if (error := news.outcome.exception()) is not None:
             self._lose(sent, error)
         else:
@@ -272,15 +272,14 @@ class Crew:
         BaseException
             Whatever ends the run.
         """
-        said, self._said = self._said, []
-        for key, outcome in said:
-            self._on_outcome(key, outcome)
+        while self._said:
+            self._on_outcome(*self._said.popleft())
 
     # What regions gave
 
     def outcomes(self, fetch: Fetch) -> dict[Key, Outcome]:
         """Those of all regions, which are done."""
-        return {key: _whole(shift.whole.result(), fetch) for key, shift in self._shifts.items()}
+        return {key: whole(shift.whole.result(), fetch) for key, shift in self._shifts.items()}
 
     def rest(self) -> None:
         """Hand out no more."""
@@ -295,7 +294,7 @@ class Crew:
                 with suppress(Exception):
                     self.tell()
             with suppress(Exception):
-                self._on_outcome(key, _whole(outcome, fetch))
+                self._on_outcome(key, whole(outcome, fetch))
 
     def dismiss(self) -> None:
         """Let go of all that is still on workers."""
@@ -315,36 +314,3 @@ class Crew:
 
 def _is_done(shift: Shift) -> bool:
     return shift.whole.done() and shift.whole.result() is not None
-
-
-def _borrowing(known: Known) -> tuple[Known, list[Future]]:
-    """What a stint is to know, and the futures of what it fetches on the workers."""
-    numbers: dict[Any, int] = {}
-    futures: list[Future] = []
-    values = dict(known.values)
-    for slot, value in values.items():
-        if type(value) is Held:
-            key = value.future.key
-            if key not in numbers:
-                numbers[key] = len(futures)
-                futures.append(value.future)
-            values[slot] = Borrowed(numbers[key], value.place)
-    return Known(values, known.missing), futures
-
-
-def _whole(outcome: Outcome, fetch: Fetch) -> Outcome:
-    """What a region gave, with the values that are on workers."""
-    values = outcome.value.values
-    wanted = {value.future.key: value.future for value in values if type(value) is Held}
-    if not wanted:
-        return outcome
-    came = fetch(wanted)
-    found = [_of(value, came) if type(value) is Held else value for value in values]
-    whole = Outcome(Results(found), stage=outcome.stage)
-    whole.maker = outcome.maker
-    return whole
-
-
-def _of(held: Held, came: Mapping[Any, Outcome]) -> Any:
-    made = came.get(held.future.key)
-    return UNREACHED if made is None else made.value.values[held.place]

@@ -1,0 +1,192 @@
+"""The calls of a region: which of them are ready, and what those gave that others read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowgraph.runtime.calling import UNREACHED
+from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.region import Known
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
+
+    from flowgraph.runtime.calling import OneCall
+
+__all__ = ["Claim", "Roster"]
+
+_FREE, _GIVEN, _MADE = range(3)
+
+
+class Claim(NamedTuple):
+    """Calls that are to be made together, by their places among the values."""
+
+    slots: list[int]
+    """Each behind those that it needs."""
+    bound: set[int]
+    """See `flowgraph.runtime.region.Stint`."""
+    inner: set[int]
+
+
+class Roster:
+    """Keeps the state of all calls of a region.
+
+    Parameters
+    ----------
+    calls : sequence of OneCall
+        Each behind those that it needs.
+    inputs : sequence
+        What the region reads: outcomes, or what stands for them.
+    gives : iterable of int
+        Which calls' values others read.
+    travels : bool
+        True if values leave the process they are made in.
+
+    Attributes
+    ----------
+    open : int
+        Calls that are not made.
+
+    Examples
+    --------
+    >>> from flowgraph.runtime.calling import OneCall
+    >>> calls = [OneCall(0, k, name, (), (), needs) for k, (name, needs) in
+    ...          enumerate([("a", ()), ("b", (0,)), ("c", (0,))])]
+    >>> roster = Roster(calls, [], gives=(1, 2), travels=True)
+    >>> roster.claim(5).slots, roster.ready
+    ([0], 0)
+    >>> roster.put([0], ["a's value"])
+    >>> roster.settle([0])
+    >>> roster.ready, roster.open, roster.known([1]).values
+    (2, 2, {0: "a's value"})
+    """
+
+    def __init__(
+        self,
+        calls: Sequence[OneCall],
+        inputs: Sequence[Any],
+        gives: Iterable[int],
+        *,
+        travels: bool,
+    ) -> None:
+        self.open = len(calls)
+        self._calls = calls
+        self._travels = travels
+        self._gives = frozenset(gives)
+        self._base = base = len(inputs)
+        self._missing: dict[int, Failure | Skip] = {}
+        self._values: list[Any] = []
+        for k, given in enumerate(inputs):
+            if isinstance(given, Outcome) and given.missing is not None:
+                self._missing[k] = given.missing
+            self._values.append(given if travels else given.value)
+        self._values += [UNREACHED] * len(calls)
+        self._readers: dict[int, list[int]] = defaultdict(list)
+        self._waits = [0] * len(calls)
+        for k, call in enumerate(calls):
+            for need in call.needs:
+                if need >= base:
+                    self._readers[need - base].append(k)
+                    self._waits[k] += 1
+        self._unread = {k: len(readers) for k, readers in self._readers.items()}
+        self._state = bytearray(len(calls))
+        # The last one is next.
+        self._ready = [k for k in reversed(range(len(calls))) if not self._waits[k]]
+
+    @property
+    def ready(self) -> int:
+        """How many calls wait for nothing."""
+        return len(self._ready)
+
+    def claim(self, many: int, *, with_readers: bool = False) -> Claim:
+        """Take ready calls, and those that go with them.
+
+        Parameters
+        ----------
+        many : int
+            About how many.
+        with_readers : bool
+            Also those that they make ready.
+        """
+        claimed: list[int] = []
+        bound: set[int] = set()
+        inner: set[int] = set()
+        waits: dict[int, int] = {}
+        state, base = self._state, self._base
+        while self._ready and len(claimed) < many:
+            rest = [self._ready.pop()]
+            while rest and (len(claimed) < many or rest[-1] + base in bound):
+                k = rest.pop()
+                claimed.append(k + base)
+                state[k] = _GIVEN
+                readers = self._readers.get(k, ())
+                if len(readers) == 1 and self._waits[readers[0]] == 1 and k not in self._gives:
+                    inner.add(k + base)
+                    bound.add(readers[0] + base)
+                    rest.append(readers[0])
+                elif with_readers:
+                    for reader in reversed(readers):
+                        waits[reader] = left = waits.get(reader, self._waits[reader]) - 1
+                        if not left:
+                            rest.append(reader)
+        return Claim(claimed, bound, inner)
+
+    def calls(self, slots: Iterable[int]) -> tuple[OneCall, ...]:
+        """The calls at these places."""
+        calls, base = self._calls, self._base
+        return tuple([calls[slot - base] for slot in slots])
+
+    def known(self, slots: Sequence[int]) -> Known:
+        """What the calls at these places read."""
+        if not self._travels:
+            return Known(self._values, self._missing)
+        values = self._values
+        needs = {need for call in self.calls(slots) for need in call.needs}
+        needs.difference_update(slots)
+        missing = {need: self._missing[need] for need in needs if need in self._missing}
+        return Known({need: values[need] for need in needs if need not in missing}, missing)
+
+    def is_made(self, slot: int) -> bool:
+        """True if a call has a value, or a reason for having none; where values do not travel."""
+        return self._values[slot] is not UNREACHED
+
+    def put(self, slots: Iterable[int], values: Iterable[Any], left: Container[int] = ()) -> None:
+        """Note what calls gave, but for those that are left."""
+        for slot, value in zip(slots, values, strict=True):
+            if slot not in left:
+                self._values[slot] = value
+                if type(value) is Failure or type(value) is Skip:
+                    self._missing[slot] = value
+
+    def settle(self, made: Sequence[int]) -> None:
+        """Let go on what waits for these calls, and drop the values that nobody reads any more."""
+        state, waits, unread = self._state, self._waits, self._unread
+        values, base, gives, ready = self._values, self._base, self._gives, self._ready
+        self.open -= len(made)
+        for slot in made:
+            state[slot - base] = _MADE
+        for slot in made:
+            for reader in reversed(self._readers.get(slot - base, ())):
+                waits[reader] -= 1
+                if not waits[reader] and state[reader] == _FREE:
+                    ready.append(reader)
+            for need in self._calls[slot - base].needs:
+                if need >= base:
+                    unread[need - base] -= 1
+                    if not unread[need - base] and need - base not in gives:
+                        values[need] = None
+
+    def free(self, slots: Iterable[int]) -> None:
+        """Let others make calls that were claimed, but not made."""
+        for slot in sorted(slots, reverse=True):
+            k = slot - self._base
+            self._state[k] = _FREE
+            if not self._waits[k]:
+                self._ready.append(k)
+
+    def given(self, gives: Iterable[int]) -> list[Any]:
+        """What these calls gave, or have given so far."""
+        values, base, state = self._values, self._base, self._state
+        return [values[base + k] if state[k] == _MADE else UNREACHED for k in gives]
