@@ -9,7 +9,9 @@ import time
 
 import distributed
 import pytest
+from hypothesis import HealthCheck, given, settings
 from journal import Journal
+from strategies import cases
 
 from flowgraph import Graph, SchedulerError, SkippedError, StageError, WorkerDied, stage
 from flowgraph.backends import crew
@@ -19,7 +21,7 @@ from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.freeze import bind, freeze
 from flowgraph.compiler.gather import gather
 from flowgraph.compiler.regions import regions
-from flowgraph.compiler.steps import Region
+from flowgraph.compiler.steps import Constant, Region, needs_of, sharers
 from flowgraph.runtime.region import Stint
 
 HEAVY = 300_000
@@ -99,6 +101,19 @@ def test_calls_with_annotations_or_heavy_arguments_are_none():
     assert regions_of(g, *nodes) == []
     g, nodes = crowd(lambda k, table: table[0][k], 200, {0: list(range(200))})
     assert len(regions_of(g, *nodes)) == 1
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=cases())
+def test_nothing_but_constants_is_on_either_side_of_a_region(case):
+    steps = case.graph.steps
+    dag = gather(bind(freeze("random", steps, tuple(steps)), case.params))
+    made = regions(dag, Shape(0, hands_out=True, far=True))
+    constants = {step.name for step in made.steps if isinstance(step, Constant)}
+    inside = {name for step in made.steps for name in sharers(step)}
+    for step in made.steps:
+        around = {*needs_of(step), *step.after} - constants
+        assert not around if isinstance(step, Region) else inside.isdisjoint(around)
 
 
 # Stints

@@ -24,7 +24,7 @@ from flowgraph.declare.steps import Call
 from flowgraph.runtime.call import Nest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
@@ -40,7 +40,6 @@ _LIGHT: Final = 1 << 14
 
 Surroundings = tuple[int, int]
 """The steps outside that a call waits for, and those that wait for it: a bit for each."""
-_ALONE: Final = 0, 0
 
 
 def regions(dag: Dag, shape: Shape) -> Dag:
@@ -60,12 +59,8 @@ def regions(dag: Dag, shape: Shape) -> Dag:
         return dag  # it has been here
     known: dict[int, bool] = {}
     free = [s for s in dag.steps if type(s) is Call and not s.after and is_free(s, known)]
-    if shape.far:
-        free = [call for call in free if _can_be_sent(call)]
-    alike = _alike(dag.steps, free)
-    if shape.far:
-        alike = {_ALONE: alike.get(_ALONE, ())}
-    made = [calls for calls in alike.values() if len(calls) > many]
+    found = [_alone(dag.steps, free)] if shape.far else _alike(dag.steps, free)
+    made = [calls for calls in found if len(calls) > many]
     if not made:
         return dag
     taken = {step.name for step in dag.steps}
@@ -97,13 +92,36 @@ def _weight(template: object) -> int:
         return _LIGHT
 
 
-def _alike(steps: Sequence[Step], free: Sequence[Call]) -> Mapping[Surroundings, Sequence[Call]]:
-    """The free calls, by their surroundings."""
+def _alone(steps: Sequence[Step], free: Sequence[Call]) -> Sequence[Call]:
+    """The free calls that have nothing to do with other steps, but for constants."""
+    free = [call for call in free if _can_be_sent(call)]
+    names = {call.name for call in free}
+    others = [s for s in steps if s.name not in names and not isinstance(s, Constant)]
+    if not others:
+        return free
+    constants = {step.name for step in steps if isinstance(step, Constant)}
+    beside: dict[str, list[str]] = defaultdict(list)
+    for step in steps:
+        for name in (*needs_of(step), *step.after):
+            if name not in constants:
+                beside[step.name].append(name)
+                beside[name].append(step.name)
+    rest = [step.name for step in others]
+    reached = set(rest)
+    while rest:
+        new = [name for name in beside[rest.pop()] if name not in reached]
+        reached.update(new)
+        rest.extend(new)
+    return [call for call in free if call.name not in reached]
+
+
+def _alike(steps: Sequence[Step], free: Sequence[Call]) -> Iterable[Sequence[Call]]:
+    """The free calls in groups of those with the same surroundings."""
     others = [s for s in steps if not isinstance(s, Constant)]
     if len(others) == len(free):
-        return {_ALONE: free}
+        return [free]
     if len(others) - len(free) > _MOST:
-        return {}
+        return []
     names = {call.name for call in free}
     bits = {step.name: 1 << k for k, step in enumerate(s for s in others if s.name not in names)}
     before: dict[str, int] = {}
@@ -121,7 +139,7 @@ def _alike(steps: Sequence[Step], free: Sequence[Call]) -> Mapping[Surroundings,
     alike: dict[Surroundings, list[Call]] = defaultdict(list)
     for call in free:
         alike[before[call.name], behind[call.name]].append(call)
-    return alike
+    return alike.values()
 
 
 def _in_order(steps: Sequence[Step], owner: Mapping[str, Step]) -> list[Step]:

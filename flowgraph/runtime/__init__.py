@@ -14,7 +14,8 @@ items turn slow.
 ``coroutines`` does the same for coroutine stages, on the process's event
 ``loop``.  ``sink`` takes what comes out, ``keyed`` by its key.
 
-``work`` is what all kinds of Dask task have in common: ``calls``, ``chain``,
+A ``region`` is made in stints, of which the ``lookout`` gives back what is
+``unbegun``.  ``work`` is what all kinds of Dask task have in common: ``calls``, ``chain``,
 ``merge``, ``light`` and ``arrange`` have a class for each kind, ``heads`` make
 the partitions that they start from, and ``outcome`` is what each gives back: a
 value, or a ``failure``.
