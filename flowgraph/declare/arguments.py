@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.declare.node import Handle, Node
 from flowgraph.errors import GraphError
-from flowgraph.runtime.call import PLAIN, Nest, Slot
+from flowgraph.runtime.call import IN_ORDER, PLAIN, Nest, Slot
 from flowgraph.runtime.call import slot as slot_at
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _CONTAINERS: Final = (
 _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *_CONTAINERS)
 _OPEN: Final = object()
-_FEW: Final = 8
+_FEW: Final = len(IN_ORDER) - 1
 """Arguments among which it is quicker to look for a node than to keep a dict of them."""
 
 
@@ -176,7 +176,8 @@ def frozen(graph: Register, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple
             templates.append(slot_at(needs.index(arg.name)))
         else:
             return None
-    return tuple(templates), tuple(needs)
+    count = len(needs)
+    return IN_ORDER[count] if count == len(args) else tuple(templates), tuple(needs)
 
 
 def is_plain(call: Call) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["PLAIN", "Nest", "Slot", "fill", "renumber", "slot"]
+__all__ = ["IN_ORDER", "PLAIN", "InOrder", "Nest", "Slot", "fill", "renumber", "slot"]
 
 
 PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, bytes, type(None), complex})
@@ -48,6 +48,27 @@ _SLOTS: Final = tuple(map(Slot, range(256)))
 def slot(position: int) -> Slot:
     """The slot for an input; of the first ones there is one object each."""
     return _SLOTS[position] if position < len(_SLOTS) else Slot(position)
+
+
+class InOrder(tuple[Slot, ...]):
+    """The arguments of a call that are its inputs, as they come.
+
+    There is one for each number of inputs, in each process: it can be told by ``is``.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return in_order, (len(self),)
+
+
+IN_ORDER: Final = tuple([InOrder(_SLOTS[:count]) for count in range(9)])
+"""The arguments of calls of so few inputs that are no more than these."""
+
+
+def in_order(count: int) -> InOrder:
+    """The arguments that are so many inputs."""
+    return IN_ORDER[count]
 
 
 def fill(template: Any, values: Sequence[Any]) -> Any:

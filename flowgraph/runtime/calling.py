@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from heapq import heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.runtime.attempt import LATER, Attempts, Site
-from flowgraph.runtime.call import Slot, fill
+from flowgraph.runtime.call import InOrder, Slot, fill
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.report import FAILED
 from flowgraph.runtime.watch import watch_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
-    from flowgraph.runtime.code import Stage
     from flowgraph.runtime.pace import Pace
     from flowgraph.runtime.scope import Scope
 
@@ -45,6 +45,9 @@ class OneCall(NamedTuple):
 
 UNREACHED: Final = Skip(None)
 """Stands for the value of a call that was not made, as its run ended before."""
+
+_LOOK: Final = 1e-3
+"""Seconds of quick calls between two looks at whether the run is over."""
 
 Values = list[Any] | dict[int, Any]
 """Values by their places."""
@@ -83,8 +86,9 @@ class Calling:
         self.slept = 0.0
         self._scope = scope
         self._pace = pace
-        self._free = pace is None and not scope.control.abandons
         self._stages = scope.control.code.stages()
+        free = pace is None and not scope.control.abandons
+        self._plain = [free and s.timeout is None and not s.is_coroutine for s in self._stages]
         self._values = values
         self._missing = missing
         self._ended = scope.now()
@@ -124,9 +128,9 @@ class Calling:
         self, todo: Iterable[tuple[int, OneCall]], until: float, bound: Container[int]
     ) -> list[tuple[int, OneCall]]:
         """Make calls; gives those that need one that is late."""
-        deferred = []
+        deferred, look_at = [], -inf
         is_over, missing, unsettled = self._scope.is_over, self._missing, self._unsettled
-        left = self.left
+        left, plain, begin, call_now = self.left, self._plain, self._begin, self._call
         for slot, call in todo:
             time_is_up = self._ended > until and slot not in bound and not self._is_waiting()
             if time_is_up or (left and not left.isdisjoint(call.needs)):
@@ -135,13 +139,19 @@ class Calling:
                 unsettled.add(slot)
                 deferred.append((slot, call))
             else:
-                unsettled.discard(slot)
+                if unsettled:
+                    unsettled.discard(slot)
                 if missing and (why := _blocked(call, missing)) is not None:
                     self._settle(slot, call.node, why)
                     continue
-                if is_over():
-                    self._scope.check()
-                self._begin(slot, call)
+                if self._ended >= look_at:
+                    look_at = self._ended + _LOOK
+                    if is_over():
+                        self._scope.check()
+                if plain[call.stage] and call.condition is True:
+                    call_now(slot, call)
+                else:
+                    begin(slot, call)
         return deferred
 
     def _is_waiting(self) -> bool:
@@ -149,11 +159,6 @@ class Calling:
         return bool(self._late) and self._late[0][0] > self._ended
 
     def _begin(self, slot: int, call: OneCall) -> None:
-        stage = self._stages[call.stage]
-        plain = stage.timeout is None and not stage.is_coroutine and call.condition is True
-        if plain and self._free:
-            self._call(slot, call, stage)
-            return
         values = self._values
         begun = _begin(self._scope, call, [values[need] for need in call.needs], self._pace)
         if isinstance(begun, Attempts):
@@ -161,25 +166,31 @@ class Calling:
         else:
             self._settle(slot, call.node, begun)
 
-    def _call(self, slot: int, call: OneCall, stage: Stage) -> None:
+    def _call(self, slot: int, call: OneCall) -> None:
         """Call a function that nothing is to be kept for but its time, unless it fails."""
-        _, node, name, templates, named, needs, _, _ = call
-        args: Sequence[Any] = templates
-        scope, values, function = self._scope, self._values, stage.function
+        args: Sequence[Any]
+        number, node, name, args, named, needs, _, _ = call
+        scope, values, stage = self._scope, self._values, self._stages[number]
+        function = stage.function
         kwargs: dict[str, Any] = {}
         if needs:
             read = [values[need] for need in needs]
-            args = [read[a.position] if type(a) is Slot else fill(a, read) for a in templates]
-            kwargs = {key: fill(arg, read) for key, arg in named}
+            if type(args) is InOrder:
+                args = read
+            else:
+                args = [read[a.position] if type(a) is Slot else fill(a, read) for a in args]
+            if named:
+                kwargs = {key: fill(arg, read) for key, arg in named}
         elif named:
             kwargs = dict(named)
         begun = scope.now()
         try:
-            made = _listed(function(*args, **kwargs))
+            made = function(*args, **kwargs) if kwargs else function(*args)
+            if hasattr(type(made), "__next__"):
+                made = list(made)
         except BaseException as raised:
-            attempts = Attempts(
-                scope, Site(stage, node, name), lambda: _listed(function(*args, **kwargs))
-            )
+            again = partial(_called, function, args, kwargs)
+            attempts = Attempts(scope, Site(stage, node, name), again)
             self._take(slot, attempts, attempts.failed(raised, begun), node)
             self._ended = scope.now()
             return
@@ -250,14 +261,15 @@ def _begin(
     def thunk() -> Any:
         if stage.is_coroutine:
             return call_on_loop(scope, stage, lambda: function(*args, **kwargs))
-        return _listed(function(*args, **kwargs))
+        return _called(function, args, kwargs)
 
     site = Site(stage, call.node, call.name, pace=pace)
     return Attempts(scope, site, thunk, watch_of(stage, scope))
 
 
-def _listed(value: Any) -> Any:
-    """The value; a list if it is an iterator, which could be read only once."""
+def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """What a function gives; a list if that is an iterator, which could be read only once."""
+    value = function(*args, **kwargs)
     return list(value) if hasattr(type(value), "__next__") else value
 
 
