@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import time
+from contextlib import suppress
 
 import distributed
 import pytest
@@ -163,22 +164,32 @@ def test_quick_calls_do_not_wait_for_a_slow_one(client, tmp_path):
     assert g.run(last, nodes[0], scheduler=client).value == ("last", 0)
 
 
-def test_what_a_call_without_a_value_leaves_out(client):
-    """A lost event costs a question: the outcome is on the worker."""
-    g, nodes = crowd()
-    heard = Crew.heard
-    lost = []
+def test_an_event_that_is_lost_costs_a_question(client, monkeypatch):
+    """What the stint made, and its report, are on the worker."""
+    heard, lost = Crew.heard, []
 
     def deaf(self, bundle, receipt):
         if not lost:
             lost.append(receipt)
-            return False
+            return True
         return heard(self, bundle, receipt)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Crew, "heard", deaf)
-        assert g.run(g.task(add, *nodes), scheduler=client).value == sum(range(200))
+    monkeypatch.setattr(Crew, "heard", deaf)
+    g, nodes = crowd()
+    run = g.run(g.task(add, *nodes), scheduler=client)
+    assert run.value == sum(range(200))
+    assert run.stats.completed == 201
     assert lost
+
+
+def test_very_many_calls_are_cut_before_anybody_knows_them(client, stints, monkeypatch):
+    monkeypatch.setattr(crew, "_MOST", 1000)
+    fetched = []
+    monkeypatch.setattr(Crew, "_fetch", lambda self, sent: fetched.append(sent))
+    g, nodes = crowd(size=5000)
+    assert g.run(*nodes, scheduler=client).value == tuple(range(5000))
+    assert max(len(stint.slots) for stint in stints) <= 1000
+    assert not fetched
 
 
 # Constants, and what weighs much
@@ -237,6 +248,63 @@ def test_heavy_values_stay_on_the_workers(client, receipts, monkeypatch):
     assert sum(brought) < 511 * HEAVY / 3
 
 
+def test_a_failure_among_heavy_values_skips_what_needs_it(client):
+    def make(k):
+        time.sleep(0.001)
+        if k % 7 == 3:
+            raise ValueError(k)
+        return blob(k)
+
+    g, nodes = crowd(make)
+    readers = [g.task(len, node) for node in nodes for _ in range(2)]
+    run = g.run(*readers, scheduler=client, on_error="collect")
+    failed = sum(k % 7 == 3 for k in range(200))
+    stats = run.stats
+    assert (stats.failed, stats.skipped) == (failed, 2 * failed)
+    assert stats.completed == 600 - 3 * failed
+    assert {run[node] for k, node in enumerate(readers) if k // 2 % 7 != 3} == {HEAVY}
+
+
+def test_quick_calls_behind_heavy_ones_are_few_stints_again(client, stints):
+    g, nodes = crowd(blob, 80)
+    one, two = g.task(lambda *blobs: 1, *nodes), g.task(int, 2)
+    for _ in range(500):
+        one, two = two, g.task(min, one, two)
+    assert g.run(two, *[g.task(len, node) for node in nodes], scheduler=client).value[0] == 1
+    assert len(stints) < 120
+
+
+def test_heavy_values_that_are_lost_for_good_are_failures(own_client, tmp_path, monkeypatch):
+    """Each that is wanted has an error, and is counted as failed."""
+    own_client.cluster.scheduler.allowed_failures = 0
+    journal = Journal(tmp_path)
+
+    def make(k):
+        journal.note(k)
+        if journal.has(f"{k}", 2):  # it is made anew
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.001)
+        return blob(k)
+
+    def dies(*lengths):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    g, nodes = crowd(make)
+    last = g.task(dies, *[g.task(len, node) for node in nodes])
+    run = g.run(*nodes, last, scheduler=own_client, on_error="collect")
+    lost = [node for node in nodes if not is_there(run, node)]
+    stats = run.stats
+    assert stats.failed == len(run.errors) > len(lost) > 0
+    assert stats.completed + stats.failed + stats.skipped == 401
+
+
+def is_there(run, node):
+    try:
+        return len(run[node]) == HEAVY
+    except StageError:
+        return False
+
+
 def test_all_heavy_values_are_there_if_they_are_wanted(client):
     g = Graph("wanted")
     nodes = [g.task(blob, k) for k in range(200)]
@@ -290,6 +358,44 @@ def test_a_call_that_kills_its_workers_fails_with_those_of_its_stint(own_client)
         run[doubles[150]]
 
 
+def test_what_was_given_back_is_made_once_though_its_worker_dies(own_client, tmp_path):
+    """Dask makes all of the stint anew, which then gives back more or less than before."""
+    journal = Journal(tmp_path)
+
+    def work(k):
+        journal.note("called")
+        if k == 0 and not journal.has("died"):
+            time.sleep(0.4)
+            journal.note("died")
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.3 if k == 0 else 0.01)
+        return k
+
+    g, nodes = crowd(work)
+    pairs = [g.task(add, nodes[k - 1], node) for k, node in enumerate(nodes)]
+    run = g.run(g.task(add, *pairs), *nodes, scheduler=own_client)
+    assert run.value == (2 * sum(range(200)), *range(200))
+    assert run.stats.completed == 401
+    assert len(journal.entries("called")) <= 205
+
+
+def test_a_call_that_kills_its_workers_fails_without_those_that_were_given_back(own_client):
+    def work(k):
+        if k == 0:
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.002)
+        return k
+
+    g, nodes = crowd(work)
+    run = g.run(*nodes, scheduler=own_client, on_error="collect")
+    with pytest.raises(StageError):
+        run[nodes[0]]
+    assert run.stats.failed == len(run.errors) < 100
+    assert run.stats.completed == 200 - len(run.errors)
+    assert all("ran stage 'work'" in str(error.__cause__) for error in run.errors)
+
+
 def test_a_region_ends_when_the_scheduler_goes_away(tmp_path):
     def nap(k):
         time.sleep(0.02)
@@ -307,8 +413,15 @@ def test_a_region_ends_when_the_scheduler_goes_away(tmp_path):
                 seen.append(1)
                 client.close()
 
-        with pytest.raises(SchedulerError, match="went away"):
+        with pytest.raises(SchedulerError, match="went away") as caught:
             g.run(*nodes, scheduler=client, progress=progress)
+    run = caught.value.run
+    finished = 0
+    for k, node in enumerate(nodes):
+        with suppress(SkippedError):
+            assert run[node] == k
+            finished += 1
+    assert finished == run.stats.completed > 0
 
 
 def test_a_failure_ends_what_is_under_way(client, tmp_path):

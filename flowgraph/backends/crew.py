@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import time
 from collections import deque
 from concurrent.futures import Future as Answer
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from math import isinf
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from distributed import KilledWorker
 from distributed.client import ClosedClientError
 
-from flowgraph.backends.flight import died
 from flowgraph.backends.foreman import Foreman, Rule
 from flowgraph.backends.held import Held, borrowing, whole
+from flowgraph.backends.losses import Losses
+from flowgraph.backends.news import Fetched
 from flowgraph.backends.shift import Shift
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.calm import no_collections
@@ -31,8 +33,8 @@ from flowgraph.runtime.code import Control
 from flowgraph.runtime.light import Give
 from flowgraph.runtime.outcome import Outcome, Report
 from flowgraph.runtime.region import Kept
-from flowgraph.runtime.scope import Scope
-from flowgraph.runtime.work import lost, perform
+from flowgraph.runtime.report import Lost
+from flowgraph.runtime.work import perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.region import Stint
     from flowgraph.runtime.report import Bundle
 
-__all__ = ["Crew", "Fetched"]
+__all__ = ["Crew"]
 
 _SECONDS: Final = 50e-3
 """Length of a stint: one takes ten milliseconds to come and go."""
@@ -56,8 +58,6 @@ _PATIENCE: Final = 20e-3
 """Seconds that quick calls wait for others which are under way, to go together."""
 _MOST: Final = 16384
 """Calls of a stint at most."""
-_SURPLUS: Final = 2
-"""Stints under way for each worker: it finds the next one when it ends one."""
 
 
 @dataclass(slots=True)
@@ -67,15 +67,11 @@ class _Sent:
     stint: Stint
     future: Future
     answer: Answer[Outcome]
-    bundle: Bundle | None = None
     kept: int = 0
-
-
-class Fetched(NamedTuple):
-    """News: a stint's outcome has come, as it was asked for."""
-
-    part: tuple[int, int]
-    outcome: Answer[Outcome]
+    is_asked: bool = False
+    """True if its outcome is on its way to the driver."""
+    gone: frozenset[int] = frozenset()
+    """Places of the calls that it has given back."""
 
 
 class Crew:
@@ -103,7 +99,7 @@ class Crew:
         workers: int,
         on_outcome: Callable[[Key, Outcome], None],
     ) -> None:
-        self.at_once = _SURPLUS * workers
+        self._waits_since: float | None = None
         self._client = client
         self._address = client.scheduler.address
         self._flight = flight
@@ -115,6 +111,7 @@ class Crew:
         self._parts: dict[Any, tuple[int, int]] = {}
         self._said: deque[tuple[Key, Outcome]] = deque()
         self._shifts: dict[Key, Shift] = {}
+        self._losses = Losses(flight.plan.code)
 
     def start(self) -> None:
         """Begin with all regions."""
@@ -139,11 +136,18 @@ class Crew:
 
     @property
     def patience(self) -> float | None:
-        """Seconds until `hurry` is to be called, if nothing is heard; None for never."""
-        return _PATIENCE if any(shift.waits for shift in self._shifts.values()) else None
+        """Seconds until `hurry` is to be called; None for never."""
+        if not any(shift.waits for shift in self._shifts.values()):
+            self._waits_since = None
+            return None
+        now = time.monotonic()
+        if self._waits_since is None:
+            self._waits_since = now
+        return max(0.0, self._waits_since + _PATIENCE - now)
 
     def hurry(self) -> None:
-        """Let nothing wait for a stint that takes long."""
+        """Let nothing wait any longer for a stint that takes long."""
+        self._waits_since = None
         for shift in self._shifts.values():
             if shift.waits:
                 shift.go_on(hurry=True)
@@ -159,7 +163,7 @@ class Crew:
         part = stint.task, stint.part
         read, futures = borrowing(known.value)
         try:
-            with no_collections():
+            with no_collections():  # there may be thousands of calls in it
                 future = self._flight.launch(stint, Outcome(read), futures)
         except ClosedClientError as error:
             raise SchedulerError.went_away(self._address) from error
@@ -184,12 +188,16 @@ class Crew:
         sent = self._sent.get((task, part))
         if sent is None:  # it was made anew
             return False
-        sent.bundle, sent.kept = bundle, done.kept
+        sent.kept = done.kept
         if sent.kept and not isinf(sent.stint.seconds):
             self._fetch(sent)  # made anew, it might end elsewhere
             return True
+        if sent.kept:
+            self._losses.keeps(sent.future, sent.stint)
         held = [Held(sent.future, n) if type(v) is Kept else v for n, v in enumerate(done.values)]
-        self._end(sent, Outcome(done.replaced(held)))
+        outcome = Outcome(done.replaced(held))
+        outcome.bundle = bundle
+        self._end(sent, outcome)
         return True
 
     def returned(self, receipt: bytes) -> None:
@@ -197,6 +205,7 @@ class Crew:
         task, part, slots = pickle.loads(receipt)
         sent = self._sent.get((task, part))
         if sent is not None:
+            sent.gone |= slots
             self._shifts[self._flight.plan.jobs[task].key].returned(sent.stint, slots)
 
     def settled(self, future: Future) -> bool:
@@ -214,8 +223,8 @@ class Crew:
         if future.cancelled():
             raise SchedulerError.went_away(self._address)
         if future.status == "error":
-            self._lose(sent, future.exception())
-        elif sent.bundle is None:  # its event went astray
+            self._end(sent, self._losses.of(sent.stint, sent.gone, future.exception()))
+        else:  # its event went astray, if it is not on its way already
             self._fetch(sent)
         return True
 
@@ -233,12 +242,15 @@ class Crew:
         if sent.future.cancelled() or news.outcome.cancelled():
             raise SchedulerError.went_away(self._address)
         if (error := news.outcome.exception()) is not None:
-            self._lose(sent, error)
+            self._end(sent, self._losses.of(sent.stint, sent.gone, error))
         else:
             self._end(sent, news.outcome.result())
 
     def _fetch(self, sent: _Sent) -> None:
         """Bring what a stint made to the driver, however often Dask must make it for that."""
+        if sent.is_asked:
+            return
+        sent.is_asked = True
         part = sent.stint.task, sent.stint.part
 
         async def fetch() -> Outcome:
@@ -248,21 +260,12 @@ class Crew:
         asked = asyncio.run_coroutine_threadsafe(fetch(), self._client.loop.asyncio_loop)
         asked.add_done_callback(lambda answer: self._news.put(Fetched(part, answer)))
 
-    def _lose(self, sent: _Sent, error: BaseException) -> None:
-        stint = sent.stint
-        if isinstance(error, KilledWorker):
-            error = died(stint, error)
-        scope = Scope(Control(self._flight.plan.code), stint.task)
-        outcome = lost(scope, stint, error, getattr(error, "worker", "unknown"))
-        sent.bundle = scope.bundle(stint.part)
-        self._end(sent, outcome)
-
     def _end(self, sent: _Sent, outcome: Outcome) -> None:
         del self._sent[sent.stint.task, sent.stint.part], self._parts[sent.future.key]
-        outcome.bundle, outcome.weight = sent.bundle, sent.kept
-        with no_collections():  # there may be thousands of calls in it
+        outcome.weight = sent.kept
+        with no_collections():  # as above
             sent.answer.set_result(outcome)
-            self.tell()
+        self.tell()
 
     def tell(self) -> None:
         """Hand on what was reported.
@@ -279,7 +282,14 @@ class Crew:
 
     def outcomes(self, fetch: Fetch) -> dict[Key, Outcome]:
         """Those of all regions, which are done."""
-        return {key: whole(shift.whole.result(), fetch) for key, shift in self._shifts.items()}
+        found = {}
+        for key, shift in self._shifts.items():
+            lost: list[Lost] = []
+            found[key] = whole(shift.whole.result(), fetch, partial(self._losses.gone, lost))
+            if lost:
+                self._said.append((key, self._losses.report(shift.task, lost)))
+        self.tell()
+        return found
 
     def rest(self) -> None:
         """Hand out no more."""
@@ -293,13 +303,18 @@ class Crew:
             while self._said:
                 with suppress(Exception):
                     self.tell()
+            try:
+                found = whole(outcome, fetch)
+            except Exception:  # nobody is there any more: what the driver has
+                found = whole(outcome, lambda _: {})
             with suppress(Exception):
-                self._on_outcome(key, whole(outcome, fetch))
+                self._on_outcome(key, found)
 
     def dismiss(self) -> None:
         """Let go of all that is still on workers."""
         self._sent.clear()
         self._shifts.clear()
+        self._flight.lent.clear()
 
     def _given(self, need: int) -> Any:
         """What a region reads: a value that goes along with a stint, or one that lies ready."""
@@ -313,4 +328,7 @@ class Crew:
 
 
 def _is_done(shift: Shift) -> bool:
-    return shift.whole.done() and shift.whole.result() is not None
+    if shift.whole.done():
+        shift.whole.result()  # which raises what hindered it
+        return True
+    return False

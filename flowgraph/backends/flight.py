@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.outcome import Outcome
     from flowgraph.runtime.region import Stint
-    from flowgraph.runtime.work import Work
 
 __all__ = ["Flight"]
 
@@ -140,7 +139,8 @@ class Flight:
         found: dict[int, WorkerDied] = {}
         for error in errors:
             if isinstance(error, KilledWorker) and (n := numbers.get(error.task)) is not None:
-                found[n] = died(self.plan.jobs[n].work, error)
+                work = self.plan.jobs[n].work
+                found[n] = died(work.owes[0].stage if work.owes else work.stage, error)
         return {n: died for n, died in found.items() if self._blamed[n] < 2 * _SPARED}
 
     def give_up(self, deaths: Mapping[int, WorkerDied]) -> None:
@@ -210,9 +210,8 @@ class Flight:
         return {key: task for key, task in self._tasks.items() if key in needed}
 
 
-def died(work: Work, error: KilledWorker) -> WorkerDied:
-    """The error of a task that took its workers down."""
-    first = work.owes[0].stage if work.owes else work.stage
+def died(first: str, error: KilledWorker) -> WorkerDied:
+    """The error of a task that took its workers down; ``first`` is its first stage."""
     last = str(getattr(error.last_worker, "address", error.last_worker))
     return WorkerDied(first, error.allowed_failures + 1, last)
 

@@ -25,8 +25,13 @@ __all__ = ["Foreman", "Rule"]
 
 _WORTH: Final = 5
 """What part of a stint the calls that are ready must take together, for them to be shared."""
+_SOON: Final = 10
+"""Calls of a stint, below which it is made of slow ones."""
 _HEAVY: Final = 1_000_000
 """Bytes that a stint keeps on its worker, from which on values stay where they are made."""
+
+_LIGHT: Final = 8
+"""Stints in a row without such values, from which on they end by the clock again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,8 @@ class Foreman:
 
     Attributes
     ----------
+    task : int
+        Number of the region's task in its plan.
     over : bool
         True if all calls are made, or no other is wanted.
     waits : bool
@@ -129,6 +136,7 @@ class Foreman:
     ) -> None:
         self.over = False
         self.waits = False
+        self.task = region.task
         self._region = region
         self._control = control
         self._rule = rule
@@ -140,7 +148,8 @@ class Foreman:
         self._late: set[int] = set()
         self._returned: dict[int, frozenset[int]] = {}
         self._pace: float | None = None
-        self._share = -(-self._roster.ready // (rule.first * rule.workers))
+        self._light = 0
+        self._share = min(rule.most, -(-self._roster.ready // (rule.first * rule.workers)))
 
     def next(self, *, hurry: bool = False) -> tuple[Stint, Outcome] | None:
         """A stint and what it reads; None if nothing is ready.
@@ -152,7 +161,7 @@ class Foreman:
         """
         self.waits = False
         rule, ready, pace = self._rule, self._roster.ready, self._pace
-        if self.over or not ready:
+        if self.over or not ready or len(self._away) >= self._at_once():
             return None
         if pace is None:
             return self._stint(self._roster.claim(self._share))
@@ -167,6 +176,16 @@ class Foreman:
             return self._stint(self._roster.claim(many, with_readers=True))
         finer = 2 if self._fixed else 1
         return self._stint(self._roster.claim(min(many, -(-ready // (rule.workers * finer)))))
+
+    def _at_once(self) -> int:
+        """How many stints may be under way.
+
+        Far away a worker finds the next one when it ends one, but only if calls are slow:
+        it could not go on with quick ones, if it were at one of the slow.
+        """
+        rule, pace = self._rule, self._pace
+        is_slow = pace is not None and pace >= rule.seconds / _SOON
+        return rule.workers * (2 if rule.far and is_slow else 1)
 
     def _stint(self, claim: Claim) -> tuple[Stint, Outcome]:
         region = self._region
@@ -191,8 +210,9 @@ class Foreman:
 
     def give_back(self, stint: Stint, slots: frozenset[int]) -> None:
         """Take back calls that a stint will not make, while it is at others."""
-        self._returned[stint.part] = self._returned.get(stint.part, frozenset()) | slots
-        self._roster.free(slots)
+        before = self._returned.get(stint.part, frozenset())
+        self._returned[stint.part] = before | slots
+        self._roster.free(slots - before)  # made anew, it gives back the same again, or more
 
     def take(self, stint: Stint, outcome: Outcome) -> bool:
         """Note what a stint made; False if it does not count.
@@ -228,11 +248,20 @@ class Foreman:
             roster.free(frozenset(stint.slots).difference(made, returned))
         if made and done.busy:  # else it was lost, which tells nothing
             self._pace = done.busy / len(made)
-        self._fixed = self._fixed or (self._rule.far and outcome.weight > _HEAVY)
+        if self._rule.far:
+            self._weigh(outcome.weight)
         bundle = outcome.bundle
         failed = bundle is not None and bool(bundle.failures or bundle.lost)
         self.over = self.over or not roster.open or (failed and self._control.halts)
         return True
+
+    def _weigh(self, weight: int) -> None:
+        """Let values stay on their workers from now on, or no more."""
+        self._light = 0 if weight > _HEAVY else self._light + 1
+        if not self._light:
+            self._fixed = True
+        elif self._light == _LIGHT:
+            self._fixed = False
 
     def outcome(self) -> Outcome:
         """What the region gave, or has given so far."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.outcome import Outcome
@@ -10,14 +10,18 @@ from flowgraph.runtime.region import Borrowed, Known
 from flowgraph.runtime.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from distributed import Future
+
+    from flowgraph.runtime.failure import Failure, Skip
+    from flowgraph.runtime.place import Place
 
 __all__ = ["Fetch", "Held", "borrowing", "whole"]
 
 Fetch: TypeAlias = "Callable[[Mapping[Any, Future]], Mapping[Any, Outcome]]"
 """Brings outcomes to the driver, but for those that are lost."""
+Lose: TypeAlias = "Callable[[Held, Place], Failure | Skip]"
 
 
 class Held(NamedTuple):
@@ -44,19 +48,32 @@ def borrowing(known: Known) -> tuple[Known, list[Future]]:
     return Known(values, known.missing), futures
 
 
-def whole(outcome: Outcome, fetch: Fetch) -> Outcome:
-    """What a region gave, with the values that are on workers."""
+def whole(outcome: Outcome, fetch: Fetch, lose: Lose | None = None) -> Outcome:
+    """What a region gave, with the values that are on workers.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Some of its values may be `Held`.
+    fetch : callable
+        Brings them.
+    lose : callable, optional
+        Says what to put for one that is lost; default that it was not reached.
+    """
     values = outcome.value.values
     wanted = {value.future.key: value.future for value in values if type(value) is Held}
     if not wanted:
         return outcome
     came = fetch(wanted)
-    found = [_of(value, came) if type(value) is Held else value for value in values]
-    made = Outcome(Results(found), stage=outcome.stage)
-    made.maker = outcome.maker
-    return made
-
-
-def _of(held: Held, came: Mapping[Any, Outcome]) -> Any:
-    made = came.get(held.future.key)
-    return UNREACHED if made is None else made.value.values[held.place]
+    places = cast("Sequence[Place]", outcome.maker)
+    found: list[Any] = []
+    for place, value in zip(places, values, strict=True):
+        if type(value) is not Held:
+            found.append(value)
+        elif (made := came.get(value.future.key)) is not None:
+            found.append(made.value.values[value.place])
+        else:
+            found.append(UNREACHED if lose is None else lose(value, place))
+    made_whole = Outcome(Results(found), stage=outcome.stage)
+    made_whole.maker = outcome.maker
+    return made_whole

@@ -5,20 +5,31 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from flowgraph.runtime.worker import TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future as Answer
 
     from distributed import Client
 
-__all__ = ["News", "listen"]
+    from flowgraph.runtime.outcome import Outcome
+
+__all__ = ["Fetched", "News", "listen"]
 
 News = SimpleQueue[Any]
 """Packed bundles of tasks with receipts, stints that came, futures that are done; None wakes up."""
+
+
+class Fetched(NamedTuple):
+    """News: a stint's outcome has come, as it was asked for."""
+
+    part: tuple[int, int]
+    outcome: Answer[Outcome]
+
 
 _lock = threading.Lock()
 _listening: WeakKeyDictionary[Client, dict[str, News]] = WeakKeyDictionary()

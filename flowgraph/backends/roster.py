@@ -182,6 +182,7 @@ class Roster:
         """Let others make calls that were claimed, but not made."""
         for slot in sorted(slots, reverse=True):
             k = slot - self._base
+            assert self._state[k] == _GIVEN
             self._state[k] = _FREE
             if not self._waits[k]:
                 self._ready.append(k)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from functools import partial
-from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,9 +19,6 @@ __all__ = ["Desk", "Shift"]
 
 class Desk(Protocol):
     """Where stints are handed out and reported."""
-
-    at_once: int
-    """Stints of a region that are under way at once."""
 
     def stint(self, control: Control, stint: Stint, known: Outcome, /) -> Future[Outcome]:
         """Have a worker make a stint."""
@@ -64,19 +60,24 @@ class Shift:
         self._control = control
         self._foreman = foreman
         self._lock = Lock()
-        self._free: float = desk.at_once
+        self._rests = False
         self._closed = False
 
     def rest(self) -> None:
         """Hand out no more, but take what comes."""
         with self._lock:
-            self._free = -inf
+            self._rests = True
 
     def close(self) -> Outcome:
         """Take no more; gives what the region has given so far."""
         with self._lock:
             self._closed = True
             return self._foreman.outcome()
+
+    @property
+    def task(self) -> int:
+        """Number of the region's task."""
+        return self._foreman.task
 
     @property
     def waits(self) -> bool:
@@ -93,11 +94,10 @@ class Shift:
         """
         while True:
             with self._lock:
-                wanted = self._free > 0 and not self._closed and not self._is_over()
+                wanted = not (self._rests or self._closed or self._is_over())
                 handed = self._foreman.next(hurry=hurry) if wanted else None
                 if handed is None:
                     return
-                self._free -= 1
             stint, known = handed
             future = self._desk.stint(self._control, stint, known)
             if not future.done():
@@ -135,7 +135,6 @@ class Shift:
                 return
             over = self._foreman.over
             counts = self._foreman.take(stint, outcome)
-            self._free += 1
             if counts:
                 self._desk.note(self._key, outcome)
             whole = self._foreman.outcome() if self._foreman.over and not over else None

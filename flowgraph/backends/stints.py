@@ -67,7 +67,6 @@ class Stints:
         on_outcome: Callable[[Key, Outcome], None],
     ) -> None:
         self.hands = hands
-        self.at_once = workers
         self._rule = Rule(workers=workers, seconds=seconds)
         self._worker = worker
         self._on_outcome = on_outcome

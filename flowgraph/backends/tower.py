@@ -8,7 +8,7 @@ from concurrent.futures import wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.backends.crew import Fetched
+from flowgraph.backends.news import Fetched
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.code import Control
 from flowgraph.runtime.outcome import Outcome, Report
@@ -127,10 +127,13 @@ class Tower:
         crew, left = self._crew, not_done()
         while left or (not futures and crew.is_busy):
             self._pulse.check()
-            try:
-                event = self._news.get(timeout=crew.patience or _TICK)
-            except queue.Empty:
+            patience = crew.patience
+            if patience == 0:
                 crew.hurry()
+                patience = None
+            try:
+                event = self._news.get(timeout=patience or _TICK)
+            except queue.Empty:
                 self._pulse.look()
                 left = not_done()  # nothing is said of those that were lost and made anew
                 continue

@@ -103,10 +103,18 @@ class Done(Results):
         """The same, but for the heavy values."""
         room, values = _ROOM, []
         for value in self.values:
-            weight = value.packed_size if type(value) is Outcome else getsizeof(value)
-            room -= weight
-            values.append(Kept(weight) if weight > LIGHT or room < 0 else value)
+            weight = _weight(value)
+            stays = weight > LIGHT or room < weight
+            if stays and type(value) is not Failure and type(value) is not Skip:
+                values.append(Kept(weight))
+            else:
+                values.append(value)
+                room -= weight
         return self.replaced(values)
+
+    def __sizeof__(self) -> int:
+        """What Dask takes it to weigh: it moves tasks to data, and data to disk."""
+        return sum(map(_weight, self.values))
 
     def replaced(self, values: list[Any]) -> Done:
         """The same with other values."""
@@ -153,8 +161,15 @@ class Stint(Work):
     seconds: float
     """After so long no other call is begun."""
     stages: Mapping[int, str]
+    gone: frozenset[int] = frozenset()
+    """Places of the calls that it has given back, if it was lost after that."""
     travels: bool
     """True if its values leave its process."""
+
+    @property
+    def first(self) -> str:
+        """The stage of its first call."""
+        return self.stages[self._calls()[0].stage]
 
     @property
     def maker(self) -> tuple[Place, ...]:
@@ -172,6 +187,7 @@ class Stint(Work):
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
+        calls = self._calls()  # which may take longer than to make them
         known: Known = inputs[0].value
         values, missing = known.values, known.missing
         if self.travels:
@@ -179,7 +195,7 @@ class Stint(Work):
         calling = Calling(scope, values, missing)
         begun = scope.now()
         left: set[int] = calling.left
-        todo = zip(self.slots, self._calls(), strict=True)
+        todo = zip(self.slots, calls, strict=True)
         try:
             if scope.control.line is None or isinf(self.seconds):
                 calling.make(todo, self.seconds, self.bound)
@@ -244,11 +260,16 @@ class Stint(Work):
         self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]
     ) -> Outcome:
         """The outcome if it could not be done: each call failed, none for another."""
-        places = [_place(call, self.stages) for call in self._calls()]
-        failures = fail_each(scope, places, error, worker)
-        pairs = zip(self.slots, failures, strict=True)
-        values: list[Any] = [failure for slot, failure in pairs if slot not in self.inner]
-        return Outcome(Done(values, frozenset(), 0.0))
+        calls = dict(zip(self.slots, self._calls(), strict=True))
+        slots = [slot for slot in self.slots if slot not in self.gone]
+        places = [_place(calls[slot], self.stages) for slot in slots]
+        failed = dict(zip(slots, fail_each(scope, places, error, worker), strict=True))
+        outs = [slot for slot in self.slots if slot not in self.inner]
+        return Outcome(Done([failed.get(slot, UNREACHED) for slot in outs], self.gone, 0.0))
+
+
+def _weight(value: Any) -> int:
+    return value.packed_size if type(value) is Outcome else getsizeof(value)
 
 
 def _place(call: OneCall, stages: Mapping[int, str]) -> Place:
@@ -267,7 +288,9 @@ def _opened(
         if type(given) is Borrowed:
             made = stints[given.stint]
             value = made if given.place is None else made.value.values[given.place]
-        if type(value) is not Outcome:
+        if type(value) is Failure or type(value) is Skip:  # of a stint that was made anew
+            missing[slot] = value
+        elif type(value) is not Outcome:
             values[slot] = value
         elif value.missing is not None:
             missing[slot] = value.missing
