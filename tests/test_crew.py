@@ -80,8 +80,9 @@ def test_calls_that_only_need_one_another_and_constants_are_one_region():
     n = g.param("n")
     nodes = [g.task(add, n, k) for k in range(100)]
     other = g.items(range(5)).map(abs).reduce(add)
-    (region,) = regions_of(g, g.task(add, *nodes), other, n=1)
-    assert len(region.calls) == 101
+    joins = g.task(add, *nodes), g.task(sum, nodes * 10)
+    (region,) = regions_of(g, *joins, other, n=1)
+    assert len(region.calls) == 102
 
 
 def test_calls_that_need_other_steps_or_are_needed_by_them_are_none():
@@ -235,7 +236,8 @@ def test_heavy_values_stay_on_the_workers(client, receipts, monkeypatch):
     fetch = Crew._fetch
 
     def spy(self, sent):
-        brought.append(sent.kept)
+        if not sent.is_asked:
+            brought.append(sent.kept)
         return fetch(self, sent)
 
     monkeypatch.setattr(Crew, "_fetch", spy)
@@ -286,16 +288,15 @@ def test_heavy_values_that_are_lost_for_good_are_failures(own_client, tmp_path, 
         time.sleep(0.001)
         return blob(k)
 
-    def dies(*lengths):
+    def dies(*blobs):
         os.kill(os.getpid(), signal.SIGKILL)
 
     g, nodes = crowd(make)
-    last = g.task(dies, *[g.task(len, node) for node in nodes])
-    run = g.run(*nodes, last, scheduler=own_client, on_error="collect")
+    run = g.run(*nodes, g.task(dies, *nodes), scheduler=own_client, on_error="collect")
     lost = [node for node in nodes if not is_there(run, node)]
     stats = run.stats
     assert stats.failed == len(run.errors) > len(lost) > 0
-    assert stats.completed + stats.failed + stats.skipped == 401
+    assert stats.completed + stats.failed + stats.skipped == 201
 
 
 def is_there(run, node):
@@ -337,7 +338,8 @@ def test_heavy_values_are_made_anew_when_their_worker_dies(own_client, tmp_path,
 # Workers that die of a call, and schedulers that go away
 
 
-def test_a_call_that_kills_its_workers_fails_with_those_of_its_stint(own_client):
+def test_a_call_that_kills_its_workers_fails_alone(own_client):
+    """Those of its stint are made again, a few at a time."""
     own_client.cluster.scheduler.allowed_failures = 0
 
     def dies(k):
@@ -351,9 +353,9 @@ def test_a_call_that_kills_its_workers_fails_with_those_of_its_stint(own_client)
     assert all(isinstance(error.__cause__, WorkerDied) for error in run.errors)
     assert {error.stage for error in run.errors} == {"dies"}
     stats, failed = run.stats, len(run.errors)
-    assert 1 <= failed < 200
+    assert 1 <= failed <= 10  # a few may be at its side
     assert (stats.failed, stats.completed + stats.skipped) == (failed, 400 - failed)
-    assert stats.skipped > failed
+    assert 2 <= stats.skipped <= 2 * failed
     with pytest.raises(SkippedError):
         run[doubles[150]]
 
@@ -391,7 +393,7 @@ def test_a_call_that_kills_its_workers_fails_without_those_that_were_given_back(
     run = g.run(*nodes, scheduler=own_client, on_error="collect")
     with pytest.raises(StageError):
         run[nodes[0]]
-    assert run.stats.failed == len(run.errors) < 100
+    assert run.stats.failed == len(run.errors) <= 10
     assert run.stats.completed == 200 - len(run.errors)
     assert all("ran stage 'work'" in str(error.__cause__) for error in run.errors)
 

@@ -20,6 +20,7 @@ from functools import partial
 from math import isinf
 from typing import TYPE_CHECKING, Any, Final
 
+from distributed import KilledWorker
 from distributed.client import ClosedClientError
 
 from flowgraph.backends.foreman import Foreman, Rule
@@ -106,7 +107,7 @@ class Crew:
         self._news = news
         self._on_outcome = on_outcome
         seconds = max(_SECONDS, workers * _TURN)
-        self._rule = Rule(workers=workers, seconds=seconds, first=1, most=_MOST, far=True)
+        self._rule = Rule(workers=workers, seconds=seconds, most=_MOST, first=1, far=True)
         self._sent: dict[tuple[int, int], _Sent] = {}
         self._parts: dict[Any, tuple[int, int]] = {}
         self._said: deque[tuple[Key, Outcome]] = deque()
@@ -206,7 +207,7 @@ class Crew:
         sent = self._sent.get((task, part))
         if sent is not None:
             sent.gone |= slots
-            self._shifts[self._flight.plan.jobs[task].key].returned(sent.stint, slots)
+            self._shift_of(sent.stint).returned(sent.stint, slots)
 
     def settled(self, future: Future) -> bool:
         """Go on after the Dask task of a stint; False if it is none, or none that is waited for.
@@ -223,7 +224,7 @@ class Crew:
         if future.cancelled():
             raise SchedulerError.went_away(self._address)
         if future.status == "error":
-            self._end(sent, self._losses.of(sent.stint, sent.gone, future.exception()))
+            self._lose(sent, future.exception())
         else:  # its event went astray, if it is not on its way already
             self._fetch(sent)
         return True
@@ -242,9 +243,12 @@ class Crew:
         if sent.future.cancelled() or news.outcome.cancelled():
             raise SchedulerError.went_away(self._address)
         if (error := news.outcome.exception()) is not None:
-            self._end(sent, self._losses.of(sent.stint, sent.gone, error))
+            self._lose(sent, error)
         else:
             self._end(sent, news.outcome.result())
+
+    def _shift_of(self, stint: Stint) -> Shift:
+        return self._shifts[self._flight.plan.jobs[stint.task].key]
 
     def _fetch(self, sent: _Sent) -> None:
         """Bring what a stint made to the driver, however often Dask must make it for that."""
@@ -260,8 +264,17 @@ class Crew:
         asked = asyncio.run_coroutine_threadsafe(fetch(), self._client.loop.asyncio_loop)
         asked.add_done_callback(lambda answer: self._news.put(Fetched(part, answer)))
 
+    def _lose(self, sent: _Sent, error: BaseException) -> None:
+        """Go on without a stint that Dask gave up."""
+        stint = sent.stint
+        del self._sent[stint.task, stint.part], self._parts[sent.future.key]
+        is_its_own = isinstance(error, KilledWorker) and error.task == sent.future.key
+        if not is_its_own or not self._shift_of(stint).split(stint):
+            self._end(sent, self._losses.of(stint, sent.gone, error))
+
     def _end(self, sent: _Sent, outcome: Outcome) -> None:
-        del self._sent[sent.stint.task, sent.stint.part], self._parts[sent.future.key]
+        self._sent.pop((sent.stint.task, sent.stint.part), None)
+        self._parts.pop(sent.future.key, None)
         outcome.weight = sent.kept
         with no_collections():  # as above
             sent.answer.set_result(outcome)

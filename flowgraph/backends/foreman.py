@@ -25,6 +25,8 @@ __all__ = ["Foreman", "Rule"]
 
 _WORTH: Final = 5
 """What part of a stint the calls that are ready must take together, for them to be shared."""
+_SUSPECTS: Final = 32
+"""Stints that the calls of one are cut into, that took its workers down."""
 _SOON: Final = 10
 """Calls of a stint, below which it is made of slow ones."""
 _HEAVY: Final = 1_000_000
@@ -44,10 +46,10 @@ class Rule:
         Stints that are made at once.
     seconds : float
         Length of a stint.
-    first : int
-        What part of its share of the ready calls a worker gets as long as their time is unknown.
     most : int
         Calls of a stint at most.
+    first : int
+        What part of its share of the ready calls a worker gets as long as their time is unknown.
     far : bool
         True if stints are so long on their way that quick calls wait for those that
         are under way, to go together; and if heavy values can stay with the worker
@@ -56,8 +58,8 @@ class Rule:
 
     workers: int
     seconds: float
-    first: int = 4
     most: int = 4096
+    first: int = 4
     far: bool = False
 
 
@@ -149,6 +151,8 @@ class Foreman:
         self._returned: dict[int, frozenset[int]] = {}
         self._pace: float | None = None
         self._light = 0
+        self._suspects = 0
+        self._portion = 1
         self._share = min(rule.most, -(-self._roster.ready // (rule.first * rule.workers)))
 
     def next(self, *, hurry: bool = False) -> tuple[Stint, Outcome] | None:
@@ -163,6 +167,10 @@ class Foreman:
         rule, ready, pace = self._rule, self._roster.ready, self._pace
         if self.over or not ready or len(self._away) >= self._at_once():
             return None
+        if self._suspects:
+            claim = self._roster.claim(self._portion)
+            self._suspects = max(0, self._suspects - len(claim.slots))
+            return self._stint(claim)
         if pace is None:
             return self._stint(self._roster.claim(self._share))
         many = min(rule.most, int(rule.seconds / pace) + 1)
@@ -213,6 +221,31 @@ class Foreman:
         before = self._returned.get(stint.part, frozenset())
         self._returned[stint.part] = before | slots
         self._roster.free(slots - before)  # made anew, it gives back the same again, or more
+
+    def split(self, stint: Stint) -> bool:
+        """Have the calls of a stint that took its workers down made again, a few at a time.
+
+        Any of them may have done it, or none.
+
+        Parameters
+        ----------
+        stint : Stint
+            One that was handed out.
+
+        Returns
+        -------
+        bool
+            False if it is one call, or calls in a row: then nothing is done.
+        """
+        slots = frozenset(stint.slots) - self._returned.get(stint.part, frozenset())
+        if len(slots - stint.bound) == 1:
+            return False
+        self._away.discard(stint.part)
+        self._returned.pop(stint.part, None)
+        self._roster.free(slots)
+        self._suspects += len(slots)
+        self._portion = max(1, len(slots) // _SUSPECTS)
+        return True
 
     def take(self, stint: Stint, outcome: Outcome) -> bool:
         """Note what a stint made; False if it does not count.

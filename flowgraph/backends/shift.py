@@ -111,6 +111,14 @@ class Shift:
             self._foreman.give_back(stint, slots)
         self.go_on()
 
+    def split(self, stint: Stint) -> bool:
+        """Hand out the calls of a stint that was lost a few at a time; False if it cannot be."""
+        with self._lock:
+            is_split = self._foreman.split(stint)
+        if is_split:
+            self.go_on()
+        return is_split
+
     def _is_over(self) -> bool:
         """True if nobody wants the run any more."""
         return self._control.stop is not None and self._control.stop.is_set()

@@ -21,7 +21,7 @@ from flowgraph.compiler.dag import fresh
 from flowgraph.compiler.steps import Constant, Region, needs_of
 from flowgraph.declare.arguments import is_plain
 from flowgraph.declare.steps import Call
-from flowgraph.runtime.call import Nest
+from flowgraph.runtime.call import Nest, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -84,6 +84,8 @@ def _can_be_sent(call: Call) -> bool:
 
 def _weight(template: object) -> int:
     """Bytes of what a call takes along, as far as they can be told without packing it."""
+    if type(template) is Slot:
+        return 0
     if isinstance(template, Nest):
         return sum(map(_weight, template.items))
     try:
