@@ -23,7 +23,9 @@ from flowgraph.compiler.freeze import bind, freeze
 from flowgraph.compiler.gather import gather
 from flowgraph.compiler.regions import regions
 from flowgraph.compiler.steps import Constant, Region, needs_of, sharers
-from flowgraph.runtime.region import Stint
+from flowgraph.runtime.calling import UNREACHED
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.region import Borrowed, Done, Known, LostValue, Stint, _opened
 
 HEAVY = 300_000
 
@@ -304,6 +306,30 @@ def is_there(run, node):
         return len(run[node]) == HEAVY
     except StageError:
         return False
+
+
+def test_very_heavy_values_are_not_brought_to_the_driver(client, monkeypatch):
+    monkeypatch.setattr(crew, "_BROUGHT", HEAVY)
+    brought = []
+    fetch = Crew._fetch
+
+    def spy(self, sent):
+        brought.append(sent.stint.part)
+        return fetch(self, sent)
+
+    monkeypatch.setattr(Crew, "_fetch", spy)
+    g, last, wanted = tree_of_blobs()
+    assert g.run(last, scheduler=client).value == wanted
+    assert not brought
+
+
+def test_a_value_that_is_lost_and_not_made_again_fails_what_reads_it():
+    """A stint that ends by the clock may be made anew on a slower worker."""
+    stint = Outcome(Done([1, UNREACHED], frozenset({8}), 0.1))
+    known = Known({7: Borrowed(0, 0), 8: Borrowed(0, 1)}, {})
+    with pytest.raises(LostValue, match="run the graph again"):
+        _opened(known, [stint])
+    assert _opened(Known({7: Borrowed(0, 0)}, {}), [stint]) == ({7: 1}, {})
 
 
 def test_all_heavy_values_are_there_if_they_are_wanted(client):

@@ -55,6 +55,8 @@ _SECONDS: Final = 50e-3
 """Length of a stint: one takes ten milliseconds to come and go."""
 _TURN: Final = 1e-3
 """Seconds that the driver has for a stint: with many workers they are longer."""
+_BROUGHT: Final = 64_000_000
+"""Bytes that a stint which ends by the clock has brought to the driver, at most."""
 _PATIENCE: Final = 20e-3
 """Seconds that quick calls wait for others which are under way, to go together."""
 _MOST: Final = 16384
@@ -190,7 +192,7 @@ class Crew:
         if sent is None:  # it was made anew
             return False
         sent.kept = done.kept
-        if sent.kept and not isinf(sent.stint.seconds):
+        if 0 < sent.kept <= _BROUGHT and not isinf(sent.stint.seconds):
             self._fetch(sent)  # made anew, it might end elsewhere
             return True
         if sent.kept:

@@ -188,12 +188,12 @@ class Foreman:
     def _at_once(self) -> int:
         """How many stints may be under way.
 
-        Far away a worker finds the next one when it ends one, but only if calls are slow:
-        it could not go on with quick ones, if it were at one of the slow.
+        Far away a worker finds the next one when it ends one, but only if calls are
+        neither quick nor slow: it could not go on with it, if it were at a slow one.
         """
         rule, pace = self._rule, self._pace
-        is_slow = pace is not None and pace >= rule.seconds / _SOON
-        return rule.workers * (2 if rule.far and is_slow else 1)
+        is_short = pace is not None and rule.seconds / _SOON <= pace <= 2 * rule.seconds
+        return rule.workers * (2 if rule.far and is_short else 1)
 
     def _stint(self, claim: Claim) -> tuple[Stint, Outcome]:
         region = self._region

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from distributed import Future
 
-    from flowgraph.runtime.failure import Failure, Skip
+    from flowgraph.runtime.failure import Failure
     from flowgraph.runtime.place import Place
 
 __all__ = ["Fetch", "Held", "borrowing", "whole"]
 
 Fetch: TypeAlias = "Callable[[Mapping[Any, Future]], Mapping[Any, Outcome]]"
 """Brings outcomes to the driver, but for those that are lost."""
-Lose: TypeAlias = "Callable[[Held, Place], Failure | Skip]"
+Lose: TypeAlias = "Callable[[Held, Place], Failure]"
 
 
 class Held(NamedTuple):
@@ -70,10 +70,12 @@ def whole(outcome: Outcome, fetch: Fetch, lose: Lose | None = None) -> Outcome:
     for place, value in zip(places, values, strict=True):
         if type(value) is not Held:
             found.append(value)
-        elif (made := came.get(value.future.key)) is not None:
-            found.append(made.value.values[value.place])
         else:
-            found.append(UNREACHED if lose is None else lose(value, place))
+            made = came.get(value.future.key)
+            brought = UNREACHED if made is None else made.value.values[value.place]
+            if brought is UNREACHED and lose is not None:
+                brought = lose(value, place)
+            found.append(brought)
     made_whole = Outcome(Results(found), stage=outcome.stage)
     made_whole.maker = outcome.maker
     return made_whole

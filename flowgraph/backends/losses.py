@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from distributed import KilledWorker
 
 from flowgraph.backends.flight import died
-from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.code import Control
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.outcome import Report
+from flowgraph.runtime.region import LostValue
 from flowgraph.runtime.report import Lost
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.work import lost
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from flowgraph.backends.held import Held
     from flowgraph.runtime.code import Code
-    from flowgraph.runtime.failure import Skip
     from flowgraph.runtime.outcome import Outcome
     from flowgraph.runtime.place import Place
     from flowgraph.runtime.region import Stint
@@ -59,7 +58,7 @@ class Losses:
         outcome.bundle = scope.bundle(stint.part)
         return outcome
 
-    def gone(self, found: list[Lost], held: Held, place: Place) -> Failure | Skip:
+    def gone(self, found: list[Lost], held: Held, place: Place) -> Failure:
         """What to put for a value that was on a worker, and cannot be made anew.
 
         Parameters
@@ -71,9 +70,9 @@ class Losses:
         place : Place
             Who made it.
         """
-        if held.future.status != "error":
-            return UNREACHED
-        error = self._told(held.future.exception(), self._kept[held.future.key])
+        error: BaseException = LostValue()
+        if held.future.status == "error":
+            error = self._told(held.future.exception(), self._kept[held.future.key])
         where = getattr(error, "worker", "unknown")
         failure = Failure(place.stage, place.name, None, 1, where, (error,))
         found.append(Lost(place.node, None, failure, partial=False))

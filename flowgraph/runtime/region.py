@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.worker import Line
 
-__all__ = ["LIGHT", "Borrowed", "Done", "Kept", "Known", "Region", "Stint"]
+__all__ = ["LIGHT", "Borrowed", "Done", "Kept", "Known", "LostValue", "Region", "Stint"]
 
 _SLOW: Final = 1e-3
 """Seconds of a call, from which on its value is packed by itself: it may be large."""
@@ -45,6 +45,18 @@ LIGHT: Final = 1 << 14
 """Bytes of a value above which it stays on a cluster's worker until somebody reads it."""
 _ROOM: Final = 1 << 18
 """Bytes, as Python counts them, of what a stint sends with its report: a scheduler keeps it."""
+
+
+class LostValue(Exception):
+    """A value went with its worker, and what Dask made anew ended before it came to it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a value was lost with its worker, and was not made again; run the graph again"
+        )
+
+    def __reduce__(self) -> tuple[type[LostValue], tuple[()]]:
+        return LostValue, ()
 
 
 class Borrowed(NamedTuple):
@@ -288,6 +300,8 @@ def _opened(
         if type(given) is Borrowed:
             made = stints[given.stint]
             value = made if given.place is None else made.value.values[given.place]
+            if value is UNREACHED:
+                raise LostValue
         if type(value) is Failure or type(value) is Skip:  # of a stint that was made anew
             missing[slot] = value
         elif type(value) is not Outcome:
