@@ -14,16 +14,17 @@ from math import isinf
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
+from flowgraph.errors.wording import Mend
 from flowgraph.runtime import pickling
 from flowgraph.runtime.call import PLAIN
 from flowgraph.runtime.calling import UNREACHED, Calling, OneCall, Values
-from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.failure import Failure, Skip, annotate
 from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import Lost
 from flowgraph.runtime.results import Results
-from flowgraph.runtime.scope import Halt
+from flowgraph.runtime.scope import Halt, here
 from flowgraph.runtime.unbegun import Unbegun
 from flowgraph.runtime.work import Work, fail_each
 
@@ -202,12 +203,15 @@ class Stint(Work):
         calls = self._calls()  # which may take longer than to make them
         known: Known = inputs[0].value
         values, missing = known.values, known.missing
+        unreadable: dict[int, BaseException] = {}
         if self.travels:
-            values, missing = _opened(known, inputs[1:])
+            values, missing, unreadable = _opened(known, inputs[1:])
         calling = Calling(scope, values, missing)
         begun = scope.now()
         left: set[int] = calling.left
-        todo = zip(self.slots, calls, strict=True)
+        todo: Iterable[tuple[int, OneCall]] = zip(self.slots, calls, strict=True)
+        if unreadable:
+            todo = self._without_readers(scope, todo, values, missing, unreadable)
         try:
             if scope.control.line is None or isinf(self.seconds):
                 calling.make(todo, self.seconds, self.bound)
@@ -228,6 +232,25 @@ class Stint(Work):
         if slow or not PLAIN.issuperset(map(type, outs)):
             outs = self._packed(scope, outs, _NONE if slow else PLAIN)
         return Outcome(Done(outs, frozenset(left), busy))
+
+    def _without_readers(
+        self,
+        scope: Scope,
+        todo: Iterable[tuple[int, OneCall]],
+        values: Values,
+        missing: dict[int, Failure | Skip],
+        unreadable: Mapping[int, BaseException],
+    ) -> list[tuple[int, OneCall]]:
+        """Fail the calls that read what cannot be unpacked; gives the others."""
+        others = []
+        for slot, call in todo:
+            errors = [unreadable[need] for need in call.needs if need in unreadable]
+            if not errors:
+                others.append((slot, call))
+                continue
+            (failure,) = fail_each(scope, [_place(call, self.stages)], errors[0], here())
+            values[slot] = missing[slot] = failure
+        return others
 
     def _make(
         self,
@@ -290,24 +313,30 @@ def _place(call: OneCall, stages: Mapping[int, str]) -> Place:
 
 def _opened(
     known: Known, stints: Sequence[Outcome]
-) -> tuple[dict[int, Any], dict[int, Failure | Skip]]:
-    """The values that came to this process, unpacked."""
+) -> tuple[dict[int, Any], dict[int, Failure | Skip], dict[int, BaseException]]:
+    """The values that came to this process, unpacked; why others are missing, or cannot be."""
     values: dict[int, Any] = {}
     missing = dict(known.missing)
+    unreadable: dict[int, BaseException] = {}
     assert isinstance(known.values, dict)
     for slot, given in known.values.items():
         value = given
         if type(given) is Borrowed:
             made = stints[given.stint]
             value = made if given.place is None else made.value.values[given.place]
-            if value is UNREACHED:
-                raise LostValue
-        if type(value) is Failure or type(value) is Skip:  # of a stint that was made anew
+        if value is UNREACHED:
+            unreadable[slot] = LostValue()
+        elif type(value) is Failure or type(value) is Skip:  # of a stint that was made anew
             missing[slot] = value
         elif type(value) is not Outcome:
             values[slot] = value
         elif value.missing is not None:
             missing[slot] = value.missing
         else:
-            values[slot] = value.value
-    return values, missing
+            try:
+                values[slot] = value.value
+            except Exception as error:
+                told = "It reads a value that can be pickled, but not unpickled: mend its class."
+                annotate(error, Mend(told))
+                unreadable[slot] = error
+    return values, missing, unreadable
