@@ -14,7 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from journal import Journal
 from strategies import cases
 
-from flowgraph import Graph, SchedulerError, SkippedError, StageError, WorkerDied, stage
+from flowgraph import (
+    Graph,
+    SchedulerError,
+    SkippedError,
+    StageError,
+    StageTimeout,
+    WorkerDied,
+    stage,
+)
 from flowgraph.backends import crew
 from flowgraph.backends.crew import Crew
 from flowgraph.backends.flight import Flight
@@ -95,6 +103,21 @@ def test_calls_that_need_other_steps_or_are_needed_by_them_are_none():
     before = [g.task(add, k) for k in range(100)]
     squares = g.items(g.task(list, before)).map(pow, 2)
     assert regions_of(g, squares) == []
+
+
+def test_calls_with_a_time_limit_are_one_region_and_keep_it(client):
+    def work(k, stop):
+        time.sleep(30 if k == stop else 0)
+        return k
+
+    g, nodes = crowd(stage(work, timeout=0.5), 200, 150)
+    assert len(regions_of(g, *nodes)) == 1
+    begun = time.monotonic()
+    run = g.run(*nodes, scheduler=client, on_error="collect")
+    assert time.monotonic() - begun < 20
+    (error,) = run.errors
+    assert isinstance(error.__cause__, StageTimeout)
+    assert run.stats.completed == 199
 
 
 def test_calls_with_annotations_or_heavy_arguments_are_none():

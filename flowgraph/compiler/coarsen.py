@@ -98,7 +98,7 @@ def _are_free(step: Series, known: dict[int, bool]) -> bool:
     return all(is_free(call, known) for call in step.calls)
 
 
-def is_free(call: Call, known: dict[int, bool]) -> bool:
+def is_free(call: Call, known: dict[int, bool], *, timed: bool = False) -> bool:
     """True if nothing is lost when a call shares a task with others.
 
     Parameters
@@ -107,17 +107,19 @@ def is_free(call: Call, known: dict[int, bool]) -> bool:
         Waits for no more than it needs.
     known : dict
         What was found of a stage, under its id.
+    timed : bool
+        True if it may have a time limit: those behind it do not wait for it.
     """
     for stage in (call.stage, call.otherwise):
         if stage is None:
             continue
         if (free := known.get(id(stage))) is None:
-            free = known[id(stage)] = _is_free(stage)
+            free = known[id(stage)] = _is_free(stage, timed=timed)
         if not free:
             return False
     return True
 
 
-def _is_free(stage: Stage[..., object]) -> bool:
+def _is_free(stage: Stage[..., object], *, timed: bool) -> bool:
     """True for a stage without limits: with a time limit it may take long, a coroutine waits."""
-    return not is_limited(stage) and stage.timeout is None and not stage.is_coroutine
+    return not is_limited(stage) and (timed or stage.timeout is None) and not stage.is_coroutine

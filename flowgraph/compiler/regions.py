@@ -58,7 +58,11 @@ def regions(dag: Dag, shape: Shape) -> Dag:
     if any(isinstance(step, Region) for step in dag.steps):
         return dag  # it has been here
     known: dict[int, bool] = {}
-    free = [s for s in dag.steps if type(s) is Call and not s.after and is_free(s, known)]
+    free = [
+        step
+        for step in dag.steps
+        if type(step) is Call and not step.after and is_free(step, known, timed=shape.far)
+    ]
     found = [_alone(dag.steps, free)] if shape.far else _alike(dag.steps, free)
     made = [calls for calls in found if len(calls) > many]
     if not made:
