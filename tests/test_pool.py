@@ -662,8 +662,10 @@ class TestEnd:
 
         use()
         before = len(os.listdir("/dev/fd"))
-        use()
-        assert len(os.listdir("/dev/fd")) == before
+        for _ in range(5):
+            use()
+        # Clusters of other tests may open one or the other meanwhile.
+        assert len(os.listdir("/dev/fd")) < before + 5
 
     def test_resting_pool_has_no_idle_process(self, one: Pool) -> None:
         """It starts another one when there is work."""
