@@ -31,6 +31,8 @@ MOST = 8000
 """Tasks of a run, where that takes less."""
 FEWEST = 5
 """Steps of a run, each of four tasks."""
+FAR = 5
+"""How many times as long a run on a cluster is, where its fixed cost is some 40 ms."""
 SPREAD = 5
 """The first guess may be wrong by this factor, in both directions."""
 WIDER = 4
@@ -187,7 +189,8 @@ def probes(machine: Machine, enough: float) -> list[Probe]:
             options, get = machine.flowgraph(place), machine.dask(place, chunk)
             for name, call, given in ((NAMES[0], flow, options), (NAMES[1], raw, get)):
                 run = partial(_called, call, given)
-                found.append(Probe(pattern, name, place, run, machine.settle, enough))
+                long = enough * (FAR if place == "cluster" else 1)
+                found.append(Probe(pattern, name, place, run, machine.settle, long))
     return found
 
 

@@ -14,7 +14,8 @@ from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.free import Numbers, Pairs
 from flowgraph.runtime.heads import Left, Passed
-from flowgraph.runtime.outcome import Outcome, Partition
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import Kept, Trail, at
 from flowgraph.runtime.report import SKIPPED
 from flowgraph.runtime.scope import Halt

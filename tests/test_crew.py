@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import distributed
 import pytest
+from dask.sizeof import sizeof
 from hypothesis import HealthCheck, given, settings
 from journal import Journal
 from strategies import cases
@@ -26,14 +27,20 @@ from flowgraph import (
 from flowgraph.backends import crew
 from flowgraph.backends.crew import Crew
 from flowgraph.backends.flight import Flight
+from flowgraph.backends.underway import Underway
 from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.freeze import bind, freeze
 from flowgraph.compiler.gather import gather
 from flowgraph.compiler.regions import regions
+from flowgraph.compiler.shipping import seal
 from flowgraph.compiler.steps import Constant, Region, needs_of, sharers
 from flowgraph.runtime.calling import UNREACHED
+from flowgraph.runtime.code import Control
+from flowgraph.runtime.handover import Borrowed, Done, Known, LostValue, opened
+from flowgraph.runtime.light import Give
 from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.region import Borrowed, Done, Known, LostValue, Stint, _opened
+from flowgraph.runtime.region import Region as RegionWork
+from flowgraph.runtime.region import Stint
 
 HEAVY = 300_000
 
@@ -211,7 +218,7 @@ def test_an_event_that_is_lost_costs_a_question(client, monkeypatch):
 def test_very_many_calls_are_cut_before_anybody_knows_them(client, stints, monkeypatch):
     monkeypatch.setattr(crew, "_MOST", 1000)
     fetched = []
-    monkeypatch.setattr(Crew, "_fetch", lambda self, sent: fetched.append(sent))
+    monkeypatch.setattr(Underway, "fetch", lambda self, sent: fetched.append(sent))
     g, nodes = crowd(size=5000)
     assert g.run(*nodes, scheduler=client).value == tuple(range(5000))
     assert max(len(stint.slots) for stint in stints) <= 1000
@@ -258,14 +265,14 @@ def tree_of_blobs(size=256):
 
 def test_heavy_values_stay_on_the_workers(client, receipts, monkeypatch):
     brought = []
-    fetch = Crew._fetch
+    fetch = Underway.fetch
 
     def spy(self, sent):
         if not sent.is_asked:
             brought.append(sent.kept)
         return fetch(self, sent)
 
-    monkeypatch.setattr(Crew, "_fetch", spy)
+    monkeypatch.setattr(Underway, "fetch", spy)
     monkeypatch.setattr(crew, "_SECONDS", 0.005)
     g, last, wanted = tree_of_blobs()
     run = g.run(last, scheduler=client)
@@ -334,13 +341,13 @@ def is_there(run, node):
 def test_very_heavy_values_are_not_brought_to_the_driver(client, monkeypatch):
     monkeypatch.setattr(crew, "_BROUGHT", HEAVY)
     brought = []
-    fetch = Crew._fetch
+    fetch = Underway.fetch
 
     def spy(self, sent):
         brought.append(sent.stint.part)
         return fetch(self, sent)
 
-    monkeypatch.setattr(Crew, "_fetch", spy)
+    monkeypatch.setattr(Underway, "fetch", spy)
     g, last, wanted = tree_of_blobs()
     assert g.run(last, scheduler=client).value == wanted
     assert not brought
@@ -350,7 +357,7 @@ def test_a_value_that_is_lost_and_not_made_again_fails_what_reads_it():
     """A stint that ends by the clock may be made anew on a slower worker."""
     stint = Outcome(Done([1, UNREACHED], frozenset({8}), 0.1))
     known = Known({7: Borrowed(0, 0), 8: Borrowed(0, 1)}, {})
-    values, missing, unreadable = _opened(known, [stint])
+    values, missing, unreadable = opened(known, [stint])
     assert (values, missing) == ({7: 1}, {})
     assert isinstance(unreadable[8], LostValue)
 
@@ -382,6 +389,35 @@ def test_heavy_values_are_made_anew_when_their_worker_dies(own_client, tmp_path,
     run = g.run(last, scheduler=own_client)
     assert run.value[0] == (2 * 0 + sum(k % 256 for k in range(256))) % 256
     assert run.ok
+
+
+def test_dask_is_told_what_a_stint_weighs():
+    packed = Outcome(bytes(HEAVY))
+    packed.seal()
+    made = Outcome(Done([packed, 1], frozenset(), 0.1))
+    assert HEAVY < sizeof(made) < 1.1 * HEAVY
+    assert HEAVY < sizeof(packed) < 1.1 * HEAVY
+
+
+def test_a_region_does_not_start_again_with_what_it_reads(client, monkeypatch):
+    """Its stints are no tasks of the plan: they hear by themselves that an input is lost."""
+    g = Graph("lent")
+    table = g.param("table")
+    nodes = [g.task(lambda t, k: t[k], table, k) for k in range(100)]
+    total = g.items(g.task(list, table)).map(abs).reduce(add)
+    targets = tuple(node.name for node in (*nodes, total))
+    shape = Shape(2, hands_out=True, far=True)
+    plan = g._compile(targets, {"table": list(range(100_000))}, shape)
+    seal(plan.code, plan.cargo)
+    (given,) = [n for n, job in enumerate(plan.jobs) if isinstance(job.work, Give)]
+    readers = [job for job in plan.jobs if given in job.needs]
+    assert any(isinstance(job.work, RegionWork) for job in readers)
+    flight = Flight(client, plan, Control(plan.code), print)
+    again = []
+    monkeypatch.setattr(flight, "_submit", again.extend)
+    flight.give_up({given: WorkerDied("list", 4, "tcp://x")})
+    assert given in again
+    assert not [n for n in again if isinstance(plan.jobs[n].work, RegionWork)]
 
 
 # Workers that die of a call, and schedulers that go away

@@ -16,7 +16,7 @@ from flowgraph.runtime.chain import ChainPart
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.link import Link
-from flowgraph.runtime.outcome import Partition
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import at
 from flowgraph.runtime.report import FAILED, OK, RETRIED, SKIPPED
 from flowgraph.runtime.scope import Halt

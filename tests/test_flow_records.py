@@ -7,7 +7,7 @@ from notebook import Clock, new_link, new_scope
 
 from flowgraph import Retry
 from flowgraph.runtime.flow import Flow
-from flowgraph.runtime.outcome import Partition
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.report import OK, RETRIED, rows
 from flowgraph.runtime.sink import Keeping
 

@@ -14,7 +14,7 @@ from flowgraph.runtime.code import Stage
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.keyed import Combiner, KeyedPlan, Keying
-from flowgraph.runtime.outcome import Partition
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import at
 from flowgraph.runtime.report import FAILED, OK, RETRIED, rows
 from flowgraph.runtime.scope import Halt, Scope

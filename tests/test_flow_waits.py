@@ -14,7 +14,7 @@ from flowgraph.runtime.bind import DRAWN, bind
 from flowgraph.runtime.code import Control, Stage
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.link import Link
-from flowgraph.runtime.outcome import Partition
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import Kept, at, cut
 from flowgraph.runtime.report import FAILED, rows
 from flowgraph.runtime.scope import Halt, Scope

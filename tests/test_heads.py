@@ -23,7 +23,8 @@ from flowgraph.runtime.heads import (
     Slice,
     beside,
 )
-from flowgraph.runtime.outcome import Listing, Outcome, Partition, Portion
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.partition import Listing, Partition, Portion
 from flowgraph.runtime.positions import Joined, Kept, at
 
 FAILED = Failure("load", "photos", 3, 1, "host", (ValueError(),))

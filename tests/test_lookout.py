@@ -17,7 +17,7 @@ from flowgraph.runtime.bind import bind
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.link import Link
 from flowgraph.runtime.lookout import Lookout, Stretch, lookout
-from flowgraph.runtime.outcome import Partition
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.report import rows
 from flowgraph.runtime.sink import Keeping
 

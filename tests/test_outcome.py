@@ -14,7 +14,8 @@ from flowgraph.errors import StageError
 from flowgraph.errors.wording import Mend
 from flowgraph.runtime import pickling
 from flowgraph.runtime.failure import Failure, Skip
-from flowgraph.runtime.outcome import Listing, Outcome, Partition
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.partition import Listing, Partition
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import Bundle
 from flowgraph.runtime.scope import here

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flowgraph.errors import StageError
 from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.outcome import Partition, Report
+from flowgraph.runtime.outcome import Report
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.report import Bundle
 
 

@@ -12,8 +12,9 @@ from notebook import Clock, new_link, new_scope, new_site
 from flowgraph import Retry
 from flowgraph.runtime.attempt import attempt
 from flowgraph.runtime.flow import Flow
-from flowgraph.runtime.outcome import Outcome, Partition
+from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.pace import Pace
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.sink import Keeping
 
 GAPS = st.lists(st.integers(0, 20), min_size=1, max_size=20)

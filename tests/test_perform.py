@@ -16,7 +16,8 @@ from flowgraph.runtime.chain import ChainPart, LinkPlan
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.heads import Passed
 from flowgraph.runtime.light import Token
-from flowgraph.runtime.outcome import Outcome, Partition
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import FAILED, OK, SKIPPED, read_bundles, rows
 from flowgraph.runtime.scope import Halt, here

@@ -15,7 +15,7 @@ from dask.utils import key_split
 
 from flowgraph import Graph, StageError, stage
 from flowgraph.compiler.plan import Job
-from flowgraph.runtime.outcome import Portion
+from flowgraph.runtime.partition import Portion
 from flowgraph.testing import run_plain
 
 PASSES = [

@@ -14,7 +14,8 @@ from flowgraph.runtime.call import Nest, Slot
 from flowgraph.runtime.code import Parcel
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.light import Gather, Give, List, Pack, Token, Total
-from flowgraph.runtime.outcome import Outcome, Partition
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.work import value_of
 
 NAMES = {"task": 3, "node": 5, "name": "photos", "stage": "load"}

@@ -11,7 +11,7 @@ from flowgraph.runtime.bind import bind_one
 from flowgraph.runtime.code import Stage
 from flowgraph.runtime.coroutines import AsyncLink, Waiting
 from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.outcome import Partition
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import at
 from flowgraph.runtime.sink import Keeping
 

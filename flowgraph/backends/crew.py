@@ -9,42 +9,39 @@ the same again.
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 import time
 from collections import deque
-from concurrent.futures import Future as Answer
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from math import isinf
 from typing import TYPE_CHECKING, Any, Final
 
 from distributed import KilledWorker
-from distributed.client import ClosedClientError
 
 from flowgraph.backends.foreman import Foreman, Rule
-from flowgraph.backends.held import Held, borrowing, whole
+from flowgraph.backends.held import Held, whole
 from flowgraph.backends.losses import Losses
-from flowgraph.backends.news import Fetched
 from flowgraph.backends.shift import Shift
-from flowgraph.errors import SchedulerError
+from flowgraph.backends.underway import Underway
 from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.code import Control
+from flowgraph.runtime.handover import Kept
 from flowgraph.runtime.light import Give
 from flowgraph.runtime.outcome import Outcome, Report
-from flowgraph.runtime.region import Kept
 from flowgraph.runtime.report import Lost
 from flowgraph.runtime.work import perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future as Answer
 
     from distributed import Client, Future
 
     from flowgraph.backends.flight import Flight
     from flowgraph.backends.held import Fetch
-    from flowgraph.backends.news import News
+    from flowgraph.backends.news import Fetched, News
+    from flowgraph.backends.underway import Sent
     from flowgraph.compiler.plan import Key
     from flowgraph.runtime.region import Stint
     from flowgraph.runtime.report import Bundle
@@ -61,20 +58,6 @@ _PATIENCE: Final = 20e-3
 """Seconds that quick calls wait for others which are under way, to go together."""
 _MOST: Final = 16384
 """Calls of a stint at most."""
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A stint under way."""
-
-    stint: Stint
-    future: Future
-    answer: Answer[Outcome]
-    kept: int = 0
-    is_asked: bool = False
-    """True if its outcome is on its way to the driver."""
-    gone: frozenset[int] = frozenset()
-    """Places of the calls that it has given back."""
 
 
 class Crew:
@@ -103,15 +86,11 @@ class Crew:
         on_outcome: Callable[[Key, Outcome], None],
     ) -> None:
         self._waits_since: float | None = None
-        self._client = client
-        self._address = client.scheduler.address
         self._flight = flight
-        self._news = news
         self._on_outcome = on_outcome
         seconds = max(_SECONDS, workers * _TURN)
         self._rule = Rule(workers=workers, seconds=seconds, most=_MOST, first=1, far=True)
-        self._sent: dict[tuple[int, int], _Sent] = {}
-        self._parts: dict[Any, tuple[int, int]] = {}
+        self._underway = Underway(client, flight, news)
         self._said: deque[tuple[Key, Outcome]] = deque()
         self._shifts: dict[Key, Shift] = {}
         self._losses = Losses(flight.plan.code)
@@ -157,23 +136,13 @@ class Crew:
 
     def futures(self) -> list[Future]:
         """Those of the stints under way."""
-        return [sent.future for sent in self._sent.values()]
+        return self._underway.futures()
 
     # What a shift does at its desk
 
     def stint(self, control: Control, stint: Stint, known: Outcome) -> Answer[Outcome]:
         """Have a worker make a stint."""
-        part = stint.task, stint.part
-        read, futures = borrowing(known.value)
-        try:
-            with no_collections():  # there may be thousands of calls in it
-                future = self._flight.launch(stint, Outcome(read), futures)
-        except ClosedClientError as error:
-            raise SchedulerError.went_away(self._address) from error
-        self._sent[part] = sent = _Sent(stint, future, Answer())
-        self._parts[future.key] = part
-        future.add_done_callback(self._news.put)
-        return sent.answer
+        return self._underway.launch(stint, known.value)
 
     def note(self, key: Key, outcome: Outcome) -> None:
         """Keep what a stint reports."""
@@ -188,12 +157,12 @@ class Crew:
     def heard(self, bundle: Bundle, receipt: bytes) -> bool:
         """Go on after a stint that tells what it made; False if nobody waits for it."""
         task, part, done = pickle.loads(receipt)
-        sent = self._sent.get((task, part))
+        sent = self._underway.get(self._flight.stint_key(task, part))
         if sent is None:  # it was made anew
             return False
         sent.kept = done.kept
         if 0 < sent.kept <= _BROUGHT and not isinf(sent.stint.seconds):
-            self._fetch(sent)  # made anew, it might end elsewhere
+            self._underway.fetch(sent)  # made anew, it might end elsewhere
             return True
         if sent.kept:
             self._losses.keeps(sent.future, sent.stint)
@@ -206,9 +175,9 @@ class Crew:
     def returned(self, receipt: bytes) -> None:
         """Hand out what a stint gives back while it is at a slow call."""
         task, part, slots = pickle.loads(receipt)
-        sent = self._sent.get((task, part))
+        sent = self._underway.get(self._flight.stint_key(task, part))
         if sent is not None:
-            sent.gone |= slots
+            sent.given_back |= slots
             self._shift_of(sent.stint).returned(sent.stint, slots)
 
     def settled(self, future: Future) -> bool:
@@ -219,16 +188,13 @@ class Crew:
         SchedulerError
             If the scheduler dropped it.
         """
-        part = self._parts.get(future.key)
-        if part is None:
+        sent = self._underway.get(future.key)
+        if sent is None:
             return False
-        sent = self._sent[part]
-        if future.cancelled():
-            raise SchedulerError.went_away(self._address)
         if future.status == "error":
             self._lose(sent, future.exception())
         else:  # its event went astray, if it is not on its way already
-            self._fetch(sent)
+            self._underway.fetch(sent)
         return True
 
     def fetched(self, news: Fetched) -> None:
@@ -239,11 +205,9 @@ class Crew:
         SchedulerError
             If the scheduler dropped it.
         """
-        sent = self._sent.get(news.part)
+        sent = self._underway.get(news.key)
         if sent is None:
             return
-        if sent.future.cancelled() or news.outcome.cancelled():
-            raise SchedulerError.went_away(self._address)
         if (error := news.outcome.exception()) is not None:
             self._lose(sent, error)
         else:
@@ -252,33 +216,19 @@ class Crew:
     def _shift_of(self, stint: Stint) -> Shift:
         return self._shifts[self._flight.plan.jobs[stint.task].key]
 
-    def _fetch(self, sent: _Sent) -> None:
-        """Bring what a stint made to the driver, however often Dask must make it for that."""
-        if sent.is_asked:
-            return
-        sent.is_asked = True
-        part = sent.stint.task, sent.stint.part
-
-        async def fetch() -> Outcome:
-            outcome: Outcome = await sent.future
-            return outcome
-
-        asked = asyncio.run_coroutine_threadsafe(fetch(), self._client.loop.asyncio_loop)
-        asked.add_done_callback(lambda answer: self._news.put(Fetched(part, answer)))
-
-    def _lose(self, sent: _Sent, error: BaseException) -> None:
+    def _lose(self, sent: Sent, error: BaseException) -> None:
         """Go on without a stint that Dask gave up."""
         stint = sent.stint
-        del self._sent[stint.task, stint.part], self._parts[sent.future.key]
         is_its_own = isinstance(error, KilledWorker) and error.task == sent.future.key
-        if not is_its_own or not self._shift_of(stint).split(stint):
-            self._end(sent, self._losses.of(stint, sent.gone, error))
+        if is_its_own and self._shift_of(stint).split(stint):
+            self._underway.forget(sent)
+        else:
+            self._end(sent, self._losses.for_stint(stint, sent.given_back, error))
 
-    def _end(self, sent: _Sent, outcome: Outcome) -> None:
-        self._sent.pop((sent.stint.task, sent.stint.part), None)
-        self._parts.pop(sent.future.key, None)
+    def _end(self, sent: Sent, outcome: Outcome) -> None:
+        self._underway.forget(sent)
         outcome.weight = sent.kept
-        with no_collections():  # as above
+        with no_collections():  # there may be thousands of calls in it
             sent.answer.set_result(outcome)
         self.tell()
 
@@ -298,11 +248,11 @@ class Crew:
     def outcomes(self, fetch: Fetch) -> dict[Key, Outcome]:
         """Those of all regions, which are done."""
         found = {}
-        for key, shift in self._shifts.items():
-            lost: list[Lost] = []
-            found[key] = whole(shift.whole.result(), fetch, partial(self._losses.gone, lost))
+        for job, region in self._flight.regions():
+            made, lost = self._shifts[job.key].whole.result(), list[Lost]()
+            found[job.key] = whole(made, fetch, partial(self._losses.for_value, lost))
             if lost:
-                self._said.append((key, self._losses.report(shift.task, lost)))
+                self._said.append((job.key, self._losses.report(region.task, lost)))
         self.tell()
         return found
 
@@ -327,7 +277,7 @@ class Crew:
 
     def dismiss(self) -> None:
         """Let go of all that is still on workers."""
-        self._sent.clear()
+        self._underway.clear()
         self._shifts.clear()
         self._flight.lent.clear()
 

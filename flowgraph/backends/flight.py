@@ -12,8 +12,9 @@ from flowgraph.backends.freight import Shipment
 from flowgraph.backends.layers import layered
 from flowgraph.errors import WorkerDied
 from flowgraph.runtime.freight import carried
+from flowgraph.runtime.handover import LIGHT
 from flowgraph.runtime.light import Give
-from flowgraph.runtime.region import LIGHT, Region
+from flowgraph.runtime.region import Region
 from flowgraph.runtime.work import mourn, perform
 
 if TYPE_CHECKING:
@@ -110,13 +111,18 @@ class Flight:
         reads : sequence of Future
             The others.
         """
-        prefix, number = self.plan.jobs[stint.task].key
         freight = [self.lent[key] for key in self._shipment.freight_of(stint.task)]
         args: tuple[Any, ...] = (perform, self.control, stint, known, *reads, *freight)
         if freight:
             args = (carried, len(freight), *args)
         with _quietly():
-            return self._client.submit(*args, key=(prefix, f"{number}-{stint.part}"), pure=False)
+            key = self.stint_key(stint.task, stint.part)
+            return self._client.submit(*args, key=key, pure=False)
+
+    def stint_key(self, task: int, part: int) -> Key:
+        """What Dask knows a stint by."""
+        prefix, number = self.plan.jobs[task].key
+        return prefix, f"{number}-{part}"
 
     def _read_by_regions(self) -> list[Key]:
         """What lies ready on the workers for the stints of regions."""
@@ -140,7 +146,7 @@ class Flight:
         for error in errors:
             if isinstance(error, KilledWorker) and (n := numbers.get(error.task)) is not None:
                 work = self.plan.jobs[n].work
-                found[n] = died(work.owes[0].stage if work.owes else work.stage, error)
+                found[n] = worker_died(work.owes[0].stage if work.owes else work.stage, error)
         return {n: died for n, died in found.items() if self._blamed[n] < 2 * _SPARED}
 
     def give_up(self, deaths: Mapping[int, WorkerDied]) -> None:
@@ -157,6 +163,8 @@ class Flight:
         jobs = self.plan.jobs
         again: set[int] = set()
         for n, job in enumerate(jobs):
+            if type(job.work) is Region:
+                continue  # its stints hear of it themselves
             if n in deaths or not again.isdisjoint(job.needs):
                 again.add(n)
                 self._tasks[job.key] = self._renewed(n)
@@ -210,7 +218,7 @@ class Flight:
         return {key: task for key, task in self._tasks.items() if key in needed}
 
 
-def died(first: str, error: KilledWorker) -> WorkerDied:
+def worker_died(first: str, error: KilledWorker) -> WorkerDied:
     """The error of a task that took its workers down; ``first`` is its first stage."""
     last = str(getattr(error.last_worker, "address", error.last_worker))
     return WorkerDied(first, error.allowed_failures + 1, last)

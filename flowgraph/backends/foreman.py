@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from flowgraph.backends.roster import Claim
     from flowgraph.runtime.calling import OneCall
     from flowgraph.runtime.code import Control
-    from flowgraph.runtime.region import Done, Region
+    from flowgraph.runtime.handover import Done
+    from flowgraph.runtime.region import Region
 
 __all__ = ["Foreman", "Rule"]
 
@@ -27,11 +28,10 @@ _WORTH: Final = 5
 """What part of a stint the calls that are ready must take together, for them to be shared."""
 _SUSPECTS: Final = 32
 """Stints that the calls of one are cut into, that took its workers down."""
-_SOON: Final = 10
-"""Calls of a stint, below which it is made of slow ones."""
+_FEW: Final = 10
+"""Calls of a stint, below which a worker far away has the next one waiting."""
 _HEAVY: Final = 1_000_000
 """Bytes that a stint keeps on its worker, from which on values stay where they are made."""
-
 _LIGHT: Final = 8
 """Stints in a row without such values, from which on they end by the clock again."""
 
@@ -92,8 +92,6 @@ class Foreman:
 
     Attributes
     ----------
-    task : int
-        Number of the region's task in its plan.
     over : bool
         True if all calls are made, or no other is wanted.
     waits : bool
@@ -138,7 +136,6 @@ class Foreman:
     ) -> None:
         self.over = False
         self.waits = False
-        self.task = region.task
         self._region = region
         self._control = control
         self._rule = rule
@@ -192,7 +189,7 @@ class Foreman:
         neither quick nor slow: it could not go on with it, if it were at a slow one.
         """
         rule, pace = self._rule, self._pace
-        is_short = pace is not None and rule.seconds / _SOON <= pace <= 2 * rule.seconds
+        is_short = pace is not None and rule.seconds / _FEW <= pace <= 2 * rule.seconds
         return rule.workers * (2 if rule.far and is_short else 1)
 
     def _stint(self, claim: Claim) -> tuple[Stint, Outcome]:
@@ -305,5 +302,5 @@ class Foreman:
 
 
 def _packed(calls: tuple[OneCall, ...]) -> bytes:
-    """Calls for another process, field by field: as tuples they are pickled ten times as slowly."""
+    """Calls for another process, field by field: as named tuples they are pickled more slowly."""
     return pickling.dumps(list(zip(*calls, strict=True)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from flowgraph.runtime.calling import UNREACHED
+from flowgraph.runtime.handover import Borrowed, Known
 from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.region import Borrowed, Known
 from flowgraph.runtime.results import Results
 
 if TYPE_CHECKING:

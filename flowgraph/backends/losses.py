@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from distributed import KilledWorker
 
-from flowgraph.backends.flight import died
+from flowgraph.backends.flight import worker_died
 from flowgraph.runtime.code import Control
 from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.handover import LostValue
 from flowgraph.runtime.outcome import Report
-from flowgraph.runtime.region import LostValue
 from flowgraph.runtime.report import Lost
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.work import lost
@@ -50,15 +50,15 @@ class Losses:
         """Know a stint whose values are on a worker, and may be lost later."""
         self._kept[future.key] = stint
 
-    def of(self, stint: Stint, gone: frozenset[int], error: BaseException) -> Outcome:
+    def for_stint(self, stint: Stint, given_back: frozenset[int], error: BaseException) -> Outcome:
         """The outcome of a stint that could not be made: each call failed but those given back."""
         told = self._told(error, stint)
         scope, where = Scope(self._control, stint.task), getattr(told, "worker", "unknown")
-        outcome = lost(scope, replace(stint, gone=gone), told, where)
+        outcome = lost(scope, replace(stint, given_back=given_back), told, where)
         outcome.bundle = scope.bundle(stint.part)
         return outcome
 
-    def gone(self, found: list[Lost], held: Held, place: Place) -> Failure:
+    def for_value(self, found: list[Lost], held: Held, place: Place) -> Failure:
         """What to put for a value that was on a worker, and cannot be made anew.
 
         Parameters
@@ -88,4 +88,4 @@ class Losses:
         """Dask's error in words of ours; it may be that of a stint which this one reads."""
         if not isinstance(error, KilledWorker):
             return error
-        return died(self._kept.get(error.task, stint).first, error)
+        return worker_died(self._kept.get(error.task, stint).first, error)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from flowgraph.compiler.plan import Key
     from flowgraph.runtime.outcome import Outcome
 
 __all__ = ["Fetched", "News", "listen"]
@@ -27,7 +28,7 @@ News = SimpleQueue[Any]
 class Fetched(NamedTuple):
     """News: a stint's outcome has come, as it was asked for."""
 
-    part: tuple[int, int]
+    key: Key
     outcome: Answer[Outcome]
 
 

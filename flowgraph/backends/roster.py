@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.handover import Known
 from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.region import Known
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence

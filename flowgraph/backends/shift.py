@@ -75,11 +75,6 @@ class Shift:
             return self._foreman.outcome()
 
     @property
-    def task(self) -> int:
-        """Number of the region's task."""
-        return self._foreman.task
-
-    @property
     def waits(self) -> bool:
         """True if quick calls wait for stints that are under way."""
         return self._foreman.waits

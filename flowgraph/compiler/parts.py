@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.declare.steps import Batch, Concat, Source, Step, Take, Zip
 from flowgraph.runtime.arrange import Remaining
 from flowgraph.runtime.heads import Beside, First, Given, Left, Lists, Passed, Shifted, Slice
-from flowgraph.runtime.outcome import Portion
+from flowgraph.runtime.partition import Portion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -22,6 +22,7 @@ from flowgraph.compiler.steps import Constant, Region, needs_of
 from flowgraph.declare.arguments import is_plain
 from flowgraph.declare.steps import Call
 from flowgraph.runtime.call import Nest, Slot
+from flowgraph.runtime.handover import LIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,9 +35,6 @@ __all__ = ["regions"]
 
 _MOST: Final = 1024
 """Other steps, among which it would take long to tell who waits for whom."""
-
-_LIGHT: Final = 1 << 14
-"""Bytes that a call may take along, where all that is handed out goes through a scheduler."""
 
 Surroundings = tuple[int, int]
 """The steps outside that a call waits for, and those that wait for it: a bit for each."""
@@ -83,7 +81,7 @@ def _can_be_sent(call: Call) -> bool:
     """True if a call can go to any worker, with what the driver has of it."""
     if call.annotations or call.stage.placement:
         return False
-    return is_plain(call) or sum(map(_weight, (*call.args, *dict(call.kwargs).values()))) < _LIGHT
+    return is_plain(call) or sum(map(_weight, (*call.args, *dict(call.kwargs).values()))) < LIGHT
 
 
 def _weight(template: object) -> int:
@@ -95,7 +93,7 @@ def _weight(template: object) -> int:
     try:
         return int(sizeof(template))
     except Exception:  # it is not ours
-        return _LIGHT
+        return LIGHT
 
 
 def _alone(steps: Sequence[Step], free: Sequence[Call]) -> Sequence[Call]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.heads import Passed, beside, in_lists
-from flowgraph.runtime.outcome import Listing, Outcome, Partition
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.partition import Listing, Partition
 from flowgraph.runtime.positions import join
 from flowgraph.runtime.scope import here
 from flowgraph.runtime.work import Work

@@ -53,7 +53,7 @@ def slot(position: int) -> Slot:
 class InOrder(tuple[Slot, ...]):
     """The arguments of a call that are its inputs, as they come.
 
-    There is one for each number of inputs, in each process: it can be told by ``is``.
+    There is one for each number of inputs, in each process, which is known by its type.
     """
 
     __slots__ = ()

@@ -18,8 +18,9 @@ from flowgraph.runtime.gait import gait_of, keep_gait
 from flowgraph.runtime.keyed import Combiner, Keying
 from flowgraph.runtime.link import Link
 from flowgraph.runtime.lookout import Stretch
-from flowgraph.runtime.outcome import Outcome, Partition
+from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.pace import FREELY, Beat, Pace
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import at
 from flowgraph.runtime.report import FAILED
 from flowgraph.runtime.scope import SystemClock

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.attempt import Site
     from flowgraph.runtime.bind import Operation
-    from flowgraph.runtime.outcome import Partition
+    from flowgraph.runtime.partition import Partition
     from flowgraph.runtime.positions import Index, Where
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.sink import Sink

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flowgraph.runtime.free import Free
-    from flowgraph.runtime.outcome import Partition
+    from flowgraph.runtime.partition import Partition
     from flowgraph.runtime.positions import Index, Where
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.sink import Sink

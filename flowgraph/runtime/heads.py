@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.runtime.failure import Failure, Skip
-from flowgraph.runtime.outcome import Listing, Outcome, Partition, Portion
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.partition import Listing, Partition, Portion
 from flowgraph.runtime.positions import cut
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flowgraph.errors.wording import tell_not_iterable
 from flowgraph.runtime.call import fill
 from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.outcome import Listing, Outcome
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.partition import Listing
 from flowgraph.runtime.scope import here
 from flowgraph.runtime.work import Work
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.code import Parcel
     from flowgraph.runtime.heads import Head
-    from flowgraph.runtime.outcome import Partition
+    from flowgraph.runtime.partition import Partition
     from flowgraph.runtime.scope import Scope
 
 __all__ = ["Gather", "Give", "List", "Pack", "Rest", "Token", "Total"]

@@ -12,7 +12,8 @@ from flowgraph.runtime.call import fill
 from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.keyed import Combiner
-from flowgraph.runtime.outcome import Listing, Outcome
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.partition import Listing
 from flowgraph.runtime.report import FAILED, OK
 from flowgraph.runtime.sink import folder
 from flowgraph.runtime.watch import entered

@@ -17,6 +17,7 @@ from flowgraph.errors.wording import Mend
 from flowgraph.runtime import pickling
 from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.failure import Failure, Skip, annotate
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.pickling import CLOSED
 from flowgraph.runtime.positions import at
 from flowgraph.runtime.scope import here
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from flowgraph.runtime.place import Place
-    from flowgraph.runtime.positions import Index, Where
+    from flowgraph.runtime.positions import Index
     from flowgraph.runtime.report import Bundle
 
     _Packed: TypeAlias = tuple[bytes, Sequence[Any]]
@@ -34,92 +35,7 @@ if TYPE_CHECKING:
 _LARGE: Final = 1_000_000
 """Bytes of a pickle in which there may be very many objects."""
 
-__all__ = ["Listing", "Outcome", "Partition", "Portion", "Report"]
-
-
-class Partition:
-    """A part of a data-parallel collection.
-
-    An object rather than a list: Dask's cluster takes a bare list apart and
-    sends it element by element, a hundred times slower.
-    """
-
-    __slots__ = ("failed", "values", "where")
-
-    def __init__(self, values: Sequence[Any], where: Where, failed: bool = False) -> None:
-        self.values = values
-        self.where = where
-        self.failed = failed
-
-    def successes(self) -> Sequence[Any]:
-        """The values of the items that did not fail."""
-        if not self.failed:
-            return self.values
-        return [value for value in self.values if type(value) is not Failure]
-
-    def with_errors(self) -> list[Any]:
-        """All values, with a `flowgraph.StageError` in the place of a failed item."""
-        if not self.failed:
-            return list(self.values)
-        return [v.to_error() if type(v) is Failure else v for v in self.values]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Partition, (self.values, self.where, self.failed)
-
-
-class Portion:
-    """A part of a list that is there already: cut out when it is wanted, or when it travels.
-
-    Parameters
-    ----------
-    items : sequence
-        The list.
-    begin, end : int
-        Its first item, and the one after its last.
-    """
-
-    __slots__ = ("_begin", "_end", "_items")
-
-    def __init__(self, items: Sequence[Any], begin: int, end: int) -> None:
-        self._items = items
-        self._begin = begin
-        self._end = end
-
-    def __len__(self) -> int:
-        return self._end - self._begin
-
-    def cut_out(self) -> Partition:
-        """The part, in a list of its own."""
-        return Partition(self._items[self._begin : self._end], range(self._begin, self._end))
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        return self.cut_out().__reduce__()
-
-
-class Listing:
-    """The items of a whole collection, to be cut into partitions.
-
-    Parameters
-    ----------
-    values : sequence
-        The items, with Failure objects in the places of failed ones.
-    where : Where, optional
-        Their positions; default their places in the list.
-    failed : bool
-        True if one of them failed.
-    """
-
-    __slots__ = ("failed", "values", "where")
-
-    def __init__(
-        self, values: Sequence[Any], where: Where | None = None, failed: bool = False
-    ) -> None:
-        self.values = values
-        self.where = where
-        self.failed = failed
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Listing, (self.values, self.where, self.failed)
+__all__ = ["Outcome", "Report"]
 
 
 class Outcome:

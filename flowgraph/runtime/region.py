@@ -11,19 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isinf
-from sys import getsizeof
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from flowgraph.errors.wording import Mend
 from flowgraph.runtime import pickling
 from flowgraph.runtime.call import PLAIN
 from flowgraph.runtime.calling import UNREACHED, Calling, OneCall, Values
-from flowgraph.runtime.failure import Failure, Skip, annotate
+from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.handover import Done, opened
 from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import Lost
-from flowgraph.runtime.results import Results
 from flowgraph.runtime.scope import Halt, here
 from flowgraph.runtime.unbegun import Unbegun
 from flowgraph.runtime.work import Work, fail_each
@@ -32,109 +30,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.handover import Known
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.worker import Line
 
-__all__ = ["LIGHT", "Borrowed", "Done", "Kept", "Known", "LostValue", "Region", "Stint"]
+__all__ = ["Region", "Stint"]
 
 _SLOW: Final = 1e-3
 """Seconds of a call, from which on its value is packed by itself: it may be large."""
 _GRACE: Final = 20e-3
 """Seconds that a call may last when time is up, before those behind it are given back."""
 _NONE: Final[frozenset[type]] = frozenset()
-LIGHT: Final = 1 << 14
-"""Bytes of a value above which it stays on a cluster's worker until somebody reads it."""
-_ROOM: Final = 1 << 18
-"""Bytes, as Python counts them, of what a stint sends with its report: a scheduler keeps it."""
-
-
-class LostValue(Exception):
-    """A value went with its worker, and what Dask made anew ended before it came to it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "a value was lost with its worker, and was not made again; run the graph again"
-        )
-
-    def __reduce__(self) -> tuple[type[LostValue], tuple[()]]:
-        return LostValue, ()
-
-
-class Borrowed(NamedTuple):
-    """Stands for a value that another stint made and kept on its worker."""
-
-    stint: int
-    """Which of the stints that come as inputs."""
-    place: int | None
-    """Which of what it made; None if it is one value."""
-
-
-class Kept(NamedTuple):
-    """Stands for a value that is still on the worker that made it."""
-
-    weight: int
-    """Its bytes."""
-
-
-class Known:
-    """The values that a stint reads, by place, and why some are missing."""
-
-    __slots__ = ("missing", "values")
-
-    def __init__(self, values: Values, missing: dict[int, Failure | Skip]) -> None:
-        self.values = values
-        self.missing = missing
-
-
-class Done(Results):
-    """What a stint made.
-
-    Parameters
-    ----------
-    values : list
-        What each of its calls gave whose value others read, in order; a Failure or
-        Skip where there is no value, an Outcome where it is packed by itself.
-    left : frozenset of int
-        Places of the calls that it did not begin.
-    busy : float
-        Seconds that its calls took.
-    """
-
-    __slots__ = ("busy", "left")
-
-    def __init__(self, values: list[Any], left: frozenset[int], busy: float) -> None:
-        super().__init__(values)
-        self.left = left
-        self.busy = busy
-
-    @property
-    def kept(self) -> int:
-        """Bytes of the values that are still on the worker that made them."""
-        return sum([value.weight for value in self.values if type(value) is Kept])
-
-    def receipt(self) -> Done:
-        """The same, but for the heavy values."""
-        room, values = _ROOM, []
-        for value in self.values:
-            weight = _weight(value)
-            stays = weight > LIGHT or room < weight
-            if stays and type(value) is not Failure and type(value) is not Skip:
-                values.append(Kept(weight))
-            else:
-                values.append(value)
-                room -= weight
-        return self.replaced(values)
-
-    def __sizeof__(self) -> int:
-        """What Dask takes it to weigh: it moves tasks to data, and data to disk."""
-        return sum(map(_weight, self.values))
-
-    def replaced(self, values: list[Any]) -> Done:
-        """The same with other values."""
-        return Done(values, self.left, self.busy)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Done, (self.values, self.left, self.busy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +80,8 @@ class Stint(Work):
     seconds: float
     """After so long no other call is begun."""
     stages: Mapping[int, str]
-    gone: frozenset[int] = frozenset()
-    """Places of the calls that it has given back, if it was lost after that."""
+    given_back: frozenset[int] = frozenset()
+    """Places of the calls that it gave back before it was lost."""
     travels: bool
     """True if its values leave its process."""
 
@@ -205,7 +111,7 @@ class Stint(Work):
         values, missing = known.values, known.missing
         unreadable: dict[int, BaseException] = {}
         if self.travels:
-            values, missing, unreadable = _opened(known, inputs[1:])
+            values, missing, unreadable = opened(known, inputs[1:])
         calling = Calling(scope, values, missing)
         begun = scope.now()
         left: set[int] = calling.left
@@ -296,47 +202,12 @@ class Stint(Work):
     ) -> Outcome:
         """The outcome if it could not be done: each call failed, none for another."""
         calls = dict(zip(self.slots, self._calls(), strict=True))
-        slots = [slot for slot in self.slots if slot not in self.gone]
+        slots = [slot for slot in self.slots if slot not in self.given_back]
         places = [_place(calls[slot], self.stages) for slot in slots]
         failed = dict(zip(slots, fail_each(scope, places, error, worker), strict=True))
         outs = [slot for slot in self.slots if slot not in self.inner]
-        return Outcome(Done([failed.get(slot, UNREACHED) for slot in outs], self.gone, 0.0))
-
-
-def _weight(value: Any) -> int:
-    return value.packed_size if type(value) is Outcome else getsizeof(value)
+        return Outcome(Done([failed.get(slot, UNREACHED) for slot in outs], self.given_back, 0.0))
 
 
 def _place(call: OneCall, stages: Mapping[int, str]) -> Place:
     return Place(call.node, call.name, stages[call.stage])
-
-
-def _opened(
-    known: Known, stints: Sequence[Outcome]
-) -> tuple[dict[int, Any], dict[int, Failure | Skip], dict[int, BaseException]]:
-    """The values that came to this process, unpacked; why others are missing, or cannot be."""
-    values: dict[int, Any] = {}
-    missing = dict(known.missing)
-    unreadable: dict[int, BaseException] = {}
-    assert isinstance(known.values, dict)
-    for slot, given in known.values.items():
-        value = given
-        if type(given) is Borrowed:
-            made = stints[given.stint]
-            value = made if given.place is None else made.value.values[given.place]
-        if value is UNREACHED:
-            unreadable[slot] = LostValue()
-        elif type(value) is Failure or type(value) is Skip:  # of a stint that was made anew
-            missing[slot] = value
-        elif type(value) is not Outcome:
-            values[slot] = value
-        elif value.missing is not None:
-            missing[slot] = value.missing
-        else:
-            try:
-                values[slot] = value.value
-            except Exception as error:
-                told = "It reads a value that can be pickled, but not unpickled: mend its class."
-                annotate(error, Mend(told))
-                unreadable[slot] = error
-    return values, missing, unreadable

@@ -12,7 +12,7 @@ from flowgraph.runtime.attempt import attempt
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.fold import fold
 from flowgraph.runtime.loop import call_on_loop
-from flowgraph.runtime.outcome import Partition
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import join, only
 
 if TYPE_CHECKING:

@@ -242,8 +242,8 @@ def _report(scope: Scope, work: Work, outcome: Outcome, inputs: Sequence[Outcome
             scope.lost.extend(_lost_calls(given.maker, given.unnoted))
     bundle = scope.bundle(work.part)
     if control.line is not None:
-        receipt = work.receipt(outcome)
-        outcome.bundle = bundle if receipt else None  # who fetches it wants what belongs to it
+        if receipt := work.receipt(outcome):
+            outcome.bundle = bundle  # who fetches it wants what belongs to it
         control.line.report(control.run, bundle.pack(), receipt)
     else:
         outcome.bundle = bundle
