@@ -11,7 +11,6 @@ from flowgraph.runtime.attempt import Site
 from flowgraph.runtime.bind import bind
 from flowgraph.runtime.code import Code, Control, Stage
 from flowgraph.runtime.link import Link
-from flowgraph.runtime.report import rows
 from flowgraph.runtime.scope import Scope
 
 
@@ -60,7 +59,7 @@ def new_scope(clock: Clock | None = None, task: int = 1, **options: Any) -> Scop
 
 
 def notes(scope: Scope) -> list[Note]:
-    return [Note(*row[:3], max(row[3], 0), *row[4:6]) for row in rows(scope.bundle().rows)]
+    return [Note(*row[:3], max(row[3], 0), *row[4:6]) for row in scope.bundle().records()]
 
 
 def new_site(function=None, retry=None, *, node=7, count=1, in_order=False) -> Site:

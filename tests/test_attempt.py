@@ -15,7 +15,7 @@ from flowgraph import Retry, StageTimeout
 from flowgraph.errors.wording import mends
 from flowgraph.runtime.attempt import attempt, is_interrupt, next_delay, outcome_of
 from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.report import FAILED, OK, RETRIED, TIMED_OUT, TIMED_OUT_RETRIED, rows
+from flowgraph.runtime.report import FAILED, OK, RETRIED, TIMED_OUT, TIMED_OUT_RETRIED
 from flowgraph.runtime.scope import Halt, here
 from flowgraph.runtime.setting import ignore_signal
 
@@ -88,7 +88,7 @@ def test_records_hold_the_calls_and_not_the_waits():
         return script()
 
     attempt(scope, new_site(retry=waits(10)), call)
-    first, second = [row[6:] for row in rows(scope.bundle().rows)]
+    first, second = [row[6:] for row in scope.bundle().records()]
     assert (first[1], second[1]) == (3, 3)
     assert second[0] - first[0] == pytest.approx(13)
 

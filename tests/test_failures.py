@@ -15,7 +15,7 @@ from flowgraph.runtime.cuts import Cuts
 from flowgraph.runtime.failure import Skip
 from flowgraph.runtime.heads import Slice
 from flowgraph.runtime.place import Place
-from flowgraph.runtime.report import FAILED, SKIPPED, rows
+from flowgraph.runtime.report import FAILED, SKIPPED
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.work import lost
 
@@ -177,7 +177,7 @@ def test_a_partition_of_unknown_length_is_lost_as_one_call():
     scope = Scope(Control(None), 0)
     outcome = lost(scope, part, ValueError("gone"), "unknown")
     assert outcome.missing == Skip("a")
-    assert [(row[0], row[3], row[5]) for row in rows(scope.bundle().rows)] == [
+    assert [(row[0], row[3], row[5]) for row in scope.bundle().records()] == [
         (0, 1, FAILED),
         (1, 1, SKIPPED),
     ]

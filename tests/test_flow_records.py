@@ -8,7 +8,7 @@ from notebook import Clock, new_link, new_scope
 from flowgraph import Retry
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.partition import Partition
-from flowgraph.runtime.report import OK, RETRIED, rows
+from flowgraph.runtime.report import OK, RETRIED
 from flowgraph.runtime.sink import Keeping
 
 
@@ -18,7 +18,7 @@ def records(function, items, clock, operation="map"):
     scope._epoch = 0.0  # the machine's would leave no digits for the clock's
     link = new_link(operation, function, Retry(1, delays=[50]), clock=clock)
     Flow(scope, [link], Keeping()).run(Partition(items, range(len(items))))
-    noted = [row[1:] for row in rows(scope.bundle().rows)]
+    noted = [row[1:] for row in scope.bundle().records()]
     return [(*row[:5], pytest.approx(row[5]), pytest.approx(row[6])) for row in noted]
 
 

@@ -16,7 +16,7 @@ from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.keyed import Combiner, KeyedPlan, Keying
 from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import at
-from flowgraph.runtime.report import FAILED, OK, RETRIED, rows
+from flowgraph.runtime.report import FAILED, OK, RETRIED
 from flowgraph.runtime.scope import Halt, Scope
 from flowgraph.runtime.sink import Counting, Folding, Keeping
 
@@ -179,7 +179,7 @@ def test_a_streams_time_is_that_of_its_drawing_not_of_what_follows(clock):
     scope = new_scope(clock)
     scope._epoch = 0.0  # the machine's would leave no digits for the clock's
     flow([new_link("flat_map", numbers, node=1), new_link("map", slow, node=2)], [0], scope)
-    (stream,) = [row for row in rows(scope.bundle().rows) if row[0] == 1]
+    (stream,) = [row for row in scope.bundle().records() if row[0] == 1]
     assert stream[6:] == (0.0, 4.0)
 
 

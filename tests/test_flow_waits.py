@@ -16,7 +16,7 @@ from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.link import Link
 from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import Kept, at, cut
-from flowgraph.runtime.report import FAILED, rows
+from flowgraph.runtime.report import FAILED
 from flowgraph.runtime.scope import Halt, Scope
 from flowgraph.runtime.sink import Counting, Keeping
 from flowgraph.runtime.watch import Watch
@@ -64,7 +64,7 @@ def test_nobody_waits_for_items_that_were_struck_out():
     scope = Scope(Control(None), 0, clock)
     Flow(scope, [spread, flaky], Counting()).run(Partition([1], range(1)))
     assert clock.time < 1
-    assert [row[0] for row in rows(scope.bundle().rows)] == [0, 1]
+    assert [row[0] for row in scope.bundle().records()] == [0, 1]
     assert [failure.stage for failure in scope.failures] == ["halfway"]
 
 
@@ -120,7 +120,7 @@ def test_a_block_that_turns_slow_ends_there():
             Partition(range(60_000), range(60_000))
         )
     assert called == list(range(16_001))
-    noted = list(rows(scope.bundle().rows))
+    noted = list(scope.bundle().records())
     assert max(row[3] for row in noted) > 5_000
     alone = [row for row in noted if row[1] >= 15_500]
     assert len(alone) > 400
@@ -146,10 +146,10 @@ def test_a_failed_attempt_is_timed_from_its_own_start(first):
     Flow(scope, [link(0, "map", turns, clock=clock)], Counting()).run(
         Partition(range(9_000), range(9_000))
     )
-    (failed,) = [row for row in rows(scope.bundle().rows) if row[5] == FAILED]
+    (failed,) = [row for row in scope.bundle().records() if row[5] == FAILED]
     assert failed[1] == first
     assert failed[7] == pytest.approx(5.0, rel=1e-3)
-    assert sum(row[7] for row in rows(scope.bundle().rows)) == pytest.approx(clock.time)
+    assert sum(row[7] for row in scope.bundle().records()) == pytest.approx(clock.time)
 
 
 def test_an_attempt_that_timed_out_took_its_time():

@@ -11,7 +11,6 @@ from journal import Journal, in_any_second
 from conftest import Backend
 from flowgraph import Graph, Retry, stage
 from flowgraph.runtime.light import Rest
-from flowgraph.runtime.report import rows
 
 
 @pytest.fixture
@@ -175,7 +174,7 @@ def test_a_sequential_stage_keeps_the_order_while_the_one_before_it_works(backen
 def items_of_tasks(run, node=0):
     """How many items of a node were done in each Dask task that did any."""
     bundles = run._account.bundles.values()
-    counts = [sum(row[3] for row in rows(b.rows) if row[0] == node) for b in bundles]
+    counts = [sum(row[3] for row in b.records() if row[0] == node) for b in bundles]
     return sorted(filter(None, counts), reverse=True)
 
 

@@ -18,7 +18,6 @@ from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.link import Link
 from flowgraph.runtime.lookout import Lookout, Stretch, lookout
 from flowgraph.runtime.partition import Partition
-from flowgraph.runtime.report import rows
 from flowgraph.runtime.sink import Keeping
 
 PATIENCE = 30
@@ -159,7 +158,7 @@ def test_a_call_that_took_most_of_the_time_has_a_record_of_its_own(before, alone
     link.chunk = 4096
     Flow(scope, [link], sink := Keeping()).run(Partition(range(200), range(200)))
     assert list(sink.result().values) == list(range(200))
-    slow = [row[1:4] for row in rows(scope.bundle().rows) if row[7] > 0.1]
+    slow = [row[1:4] for row in scope.bundle().records() if row[7] > 0.1]
     assert slow == [(100, 100, 1)] if alone else slow[0][2] > 1
     assert sum(note.count for note in notes(scope)) == 200
 

@@ -19,7 +19,7 @@ from flowgraph.runtime.light import Token
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.place import Place
-from flowgraph.runtime.report import FAILED, OK, SKIPPED, read_bundles, rows
+from flowgraph.runtime.report import FAILED, OK, SKIPPED, read_bundles
 from flowgraph.runtime.scope import Halt, here
 from flowgraph.runtime.work import Work, lost, perform
 
@@ -52,7 +52,7 @@ def test_a_task_reports_beside_its_value():
     outcome = perform(new_control(), Doing(**NAMES, do=do), first)
     assert outcome.value == (first,)
     assert (outcome.bundle.task, outcome.bundle.worker) == (3, here())
-    assert [row[0] for row in rows(outcome.bundle.rows)] == [9]
+    assert [row[0] for row in outcome.bundle.records()] == [9]
 
 
 def test_a_task_that_is_stopped_tells_its_first_failure():
@@ -84,7 +84,7 @@ def test_nothing_but_an_interrupt_is_raised_through_dask(kind):
     outcome = perform(new_control(), raises(error))
     assert outcome.missing.errors == (error,)
     assert outcome.bundle.failures == (outcome.missing,)
-    assert [row[:6] for row in rows(outcome.bundle.rows)] == [(5, -1, -1, 1, 1, FAILED)]
+    assert [row[:6] for row in outcome.bundle.records()] == [(5, -1, -1, 1, 1, FAILED)]
     with ctrl_c(), pytest.raises(KeyboardInterrupt):
         perform(new_control(), raises(KeyboardInterrupt()))
 

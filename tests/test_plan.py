@@ -20,7 +20,6 @@ from flowgraph.testing import run_plain
 
 PASSES = [
     *(
-        "validate",
         "prune",
         "keyed",
         "realign",
@@ -31,6 +30,7 @@ PASSES = [
         "partition",
         "tree",
         "limits",
+        "validate",
     ),
     "lower",
 ]

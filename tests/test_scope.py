@@ -24,7 +24,6 @@ from flowgraph.runtime.report import (
     Bundle,
     attempts_in,
     read_bundles,
-    rows,
 )
 from flowgraph.runtime.scope import Halt, Scope, SystemClock, here
 
@@ -73,7 +72,7 @@ def test_records_are_read_as_they_were_noted(wanted):
     epoch = scope._epoch
     for row in wanted:
         scope.note(*row)
-    assert list(rows(scope.bundle().rows)) == [
+    assert list(scope.bundle().records()) == [
         (node, outer(first), outer(last), *counts, start + epoch, end - start)
         for node, first, last, *counts, start, end in wanted
     ]
@@ -81,7 +80,7 @@ def test_records_are_read_as_they_were_noted(wanted):
 
 def noted(scope):
     """First and last item, calls, and seconds of each record."""
-    return [(*row[1:4], round(row[7], 6)) for row in rows(scope.bundle().rows)]
+    return [(*row[1:4], round(row[7], 6)) for row in scope.bundle().records()]
 
 
 def test_quick_calls_of_a_moment_share_a_record():
@@ -90,7 +89,7 @@ def test_quick_calls_of_a_moment_share_a_record():
     for k in range(63):
         scope.note(7, k, k, 1, 1, OK, k / 1024, k / 1024 + 0.0005)
         scope.note(8, k, k, 1, 1, OK, k / 1024, k / 1024 + 0.0001)
-    assert [row[0] for row in rows(scope.bundle().rows)] == [7, 8] * 3
+    assert [row[0] for row in scope.bundle().records()] == [7, 8] * 3
     assert noted(scope)[::2] == [(0, 20, 21, 0.0105), (21, 41, 21, 0.0105), (42, 62, 21, 0.0105)]
 
 
@@ -124,12 +123,10 @@ def test_parts_of_a_reduction_count_as_no_call(calls, sharing):
     for k in range(4):
         scope.note(7, None, None, 0, 1, OK, 0.002 * k, 0.002 * k + 0.004, calls)
     bundle = scope.bundle()
-    assert [row[7] for row in rows(bundle.rows)] == pytest.approx(
-        [0.004 * sharing] * (4 // sharing)
-    )
-    assert sum(attempts_in(row[3]) for row in rows(bundle.rows)) == 4
+    assert [row[7] for row in bundle.records()] == pytest.approx([0.004 * sharing] * (4 // sharing))
+    assert sum(attempts_in(row[3]) for row in bundle.records()) == 4
     counts = {}
-    count(bundle, counts)
+    count(bundle, counts, lambda node: False)
     assert counts[7].completed == 0
 
 
@@ -150,7 +147,7 @@ def test_times_are_seconds_of_the_epoch(epoch):
     scope.note(1, None, None, 1, 1, OK, 21.0, 23.5)
     epoch.time = 30.0
     bundle = scope.bundle()
-    assert [row[6:] for row in rows(bundle.rows)] == [(5001.0, 2.5)]
+    assert [row[6:] for row in bundle.records()] == [(5001.0, 2.5)]
     assert (bundle.task, bundle.started, bundle.ended) == (3, 5000.0, 5010.0)
     assert bundle.worker == here()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.calling import OneCall
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.handover import Done
-    from flowgraph.runtime.region import Region
+    from flowgraph.runtime.region import Region, Tell
 
 __all__ = ["Foreman", "Rule"]
 
@@ -34,6 +34,13 @@ _HEAVY: Final = 1_000_000
 """Bytes that a stint keeps on its worker, from which on values stay where they are made."""
 _LIGHT: Final = 8
 """Stints in a row without such values, from which on they end by the clock again."""
+
+
+_QUICK: Final = 20e-6
+"""Seconds of a call, up to which a thread makes them all: to hand them out would take as long."""
+_ROW: Final = 10e-3
+"""Seconds of a stint of such calls."""
+_NOTHING: Final[frozenset[int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +79,9 @@ class Foreman:
     If those that are ready take a good part of that together, each worker gets its
     share; else one worker gets them all, and what becomes ready by them: to hand
     calls out would take longer than to make them.
+
+    As long as calls take but microseconds, and what they give is small and stays in the
+    process, one worker makes them in a row, as they stand: nothing has to be known of each.
 
     Once values turn out to be so heavy that they had better stay on their workers,
     stints are fixed sets of calls, cut finer: if one is lost with its worker, what
@@ -115,10 +125,7 @@ class Foreman:
     >>> foreman = Foreman(Control(code), region, [], Rule(workers=2, seconds=1))
     >>> stint, known = foreman.next()
     >>> stint.slots
-    (0,)
-    >>> foreman.take(stint, perform(Control(code), stint, known))
-    True
-    >>> stint, known = foreman.next()
+    range(0, 3)
     >>> foreman.take(stint, perform(Control(code), stint, known))
     True
     >>> foreman.over, foreman.outcome().value.values
@@ -150,26 +157,37 @@ class Foreman:
         self._light = 0
         self._suspects = 0
         self._portion = 1
-        self._share = min(rule.most, -(-self._roster.ready // (rule.first * rule.workers)))
+        self._share = 0
+        self._doubts = False
+        self._settled: dict[int, set[int]] = {}
 
-    def next(self, *, hurry: bool = False) -> tuple[Stint, Outcome] | None:
+    def next(
+        self, *, hurry: bool = False, tell: Tell | None = None
+    ) -> tuple[Stint, Outcome] | None:
         """A stint and what it reads; None if nothing is ready.
 
         Parameters
         ----------
         hurry : bool
             True if quick calls are not to wait for the stints that are under way.
+        tell : callable, optional
+            Told by a stint in this process, while it is at a slow call, what it gives back.
         """
         self.waits = False
+        if self._travels or self._rule.workers == 1:  # else nobody is there who could take them
+            tell = None
+        if self._roster.straight:
+            return None if self.over or self._away else self._straight_stint(tell)
         rule, ready, pace = self._rule, self._roster.ready, self._pace
         if self.over or not ready or len(self._away) >= self._at_once():
             return None
         if self._suspects:
             claim = self._roster.claim(self._portion)
             self._suspects = max(0, self._suspects - len(claim.slots))
-            return self._stint(claim)
+            return self._stint(claim, tell)
         if pace is None:
-            return self._stint(self._roster.claim(self._share))
+            self._share = self._share or min(rule.most, -(-ready // (rule.first * rule.workers)))
+            return self._stint(self._roster.claim(self._share), tell)
         many = min(rule.most, int(rule.seconds / pace) + 1)
         is_little = max(ready, 2) * pace <= rule.seconds / _WORTH
         if is_little and not self._fixed:
@@ -178,9 +196,10 @@ class Foreman:
             if rule.far and not self._away <= self._late:
                 self.waits = True
                 return None
-            return self._stint(self._roster.claim(many, with_readers=True))
+            return self._stint(self._roster.claim(many, with_readers=True), tell)
         finer = 2 if self._fixed else 1
-        return self._stint(self._roster.claim(min(many, -(-ready // (rule.workers * finer)))))
+        claim = self._roster.claim(min(many, -(-ready // (rule.workers * finer))))
+        return self._stint(claim, tell)
 
     def _at_once(self) -> int:
         """How many stints may be under way.
@@ -192,32 +211,72 @@ class Foreman:
         is_short = pace is not None and rule.seconds / _FEW <= pace <= 2 * rule.seconds
         return rule.workers * (2 if rule.far and is_short else 1)
 
-    def _stint(self, claim: Claim) -> tuple[Stint, Outcome]:
+    def _straight_stint(self, tell: Tell | None) -> tuple[Stint, Outcome]:
+        """A stint of the calls that stand next."""
+        slots, seconds = self._roster.ahead(self._rule.most), self._rule.seconds
+        if self._pace is not None:
+            seconds = max(seconds, _ROW)
+        stint = self._made(slots, _NOTHING, _NOTHING, seconds, tell)
+        return stint, Outcome(self._roster.known(slots))
+
+    def _stint(self, claim: Claim, tell: Tell | None) -> tuple[Stint, Outcome]:
+        seconds = inf if self._fixed else self._rule.seconds
+        bound, inner = frozenset(claim.bound), frozenset(claim.inner)
+        stint = self._made(tuple(claim.slots), bound, inner, seconds, tell)
+        return stint, Outcome(self._roster.known(claim.slots))
+
+    def _made(
+        self,
+        slots: Sequence[int],
+        bound: frozenset[int],
+        inner: frozenset[int],
+        seconds: float,
+        tell: Tell | None,
+    ) -> Stint:
         region = self._region
         part, self._parts = self._parts, self._parts + 1
         self._away.add(part)
-        stint = Stint(
+        return Stint(
             task=region.task,
             node=region.node,
             name=region.name,
             stage=region.stage,
             reads=1,
             part=part,
-            slots=tuple(claim.slots),
-            calls=Parcel(self._roster.calls(claim.slots), _packed),
-            bound=frozenset(claim.bound),
-            inner=frozenset(claim.inner),
-            seconds=inf if self._fixed else self._rule.seconds,
+            slots=slots,
+            calls=Parcel(self._roster.calls(slots), _packed),
+            bound=bound,
+            inner=inner,
+            seconds=seconds,
             stages=region.stages,
             travels=self._travels,
+            tell=tell,
         )
-        return stint, Outcome(self._roster.known(claim.slots))
 
     def give_back(self, stint: Stint, slots: frozenset[int]) -> None:
         """Take back calls that a stint will not make, while it is at others."""
         before = self._returned.get(stint.part, frozenset())
         self._returned[stint.part] = before | slots
         self._roster.free(slots - before)  # made anew, it gives back the same again, or more
+
+    def look(self, stint: Stint, slots: frozenset[int]) -> int:
+        """Take what a stint in this process has made so far, and take back what it will not make.
+
+        Returns
+        -------
+        int
+            A number for what is reported of it, as if it were a stint.
+        """
+        roster, settled = self._roster, self._settled.setdefault(stint.part, set())
+        if roster.straight:
+            roster.scatter(stint.slots)
+        self.give_back(stint, slots)
+        others = self._returned[stint.part] | settled
+        made = [slot for slot in stint.slots if slot not in others and roster.is_made(slot)]
+        roster.settle(made)
+        settled.update(made)
+        part, self._parts = self._parts, self._parts + 1
+        return part
 
     def split(self, stint: Stint) -> bool:
         """Have the calls of a stint that took its workers down made again, a few at a time.
@@ -262,6 +321,11 @@ class Foreman:
         done: Done = outcome.value
         roster, left = self._roster, done.left
         self._away.discard(stint.part)
+        if roster.straight:
+            if self._goes_on(stint, done):
+                self.over = self.over or not roster.open or self._has_failed(outcome)
+                return True
+            roster.scatter(stint.slots)
         returned = self._returned.pop(stint.part, frozenset())
         if not returned <= left:
             # Its worker was lost, and Dask made all of it anew: others make these by now.
@@ -270,20 +334,37 @@ class Foreman:
         if done.values:
             roster.put([k for k in stint.slots if k not in stint.inner], done.values, left)
         if self._travels:
+            others = set(returned)
             made = [slot for slot in stint.slots if slot not in left]
         else:
-            made = [slot for slot in stint.slots if roster.is_made(slot)]
+            others = self._settled.pop(stint.part, set()) | returned
+            made = [s for s in stint.slots if s not in others and roster.is_made(s)]
         roster.settle(made)
         if len(made) < len(stint.slots):
-            roster.free(frozenset(stint.slots).difference(made, returned))
+            roster.free(frozenset(stint.slots).difference(made, others))
         if made and done.busy:  # else it was lost, which tells nothing
             self._pace = done.busy / len(made)
         if self._rule.far:
             self._weigh(outcome.weight)
-        bundle = outcome.bundle
-        failed = bundle is not None and bool(bundle.failures or bundle.lost)
-        self.over = self.over or not roster.open or (failed and self._control.halts)
+        self.over = self.over or not roster.open or self._has_failed(outcome)
         return True
+
+    def _goes_on(self, stint: Stint, done: Done) -> bool:
+        """Note what was made of a straight row; False, and nothing is, if others are to help."""
+        made = len(stint.slots) - len(done.left)
+        is_slow = done.busy > _QUICK * made
+        # Once is no proof: its thread may have waited for another one.
+        if is_slow and self._rule.workers > 1 and (self._doubts or not made):
+            return False
+        self._doubts = is_slow
+        assert isinstance(stint.slots, range)
+        self._pace = None if is_slow else done.busy / max(made, 1)
+        return self._roster.passed(stint.slots, done.left)
+
+    def _has_failed(self, outcome: Outcome) -> bool:
+        """True if a stint had a failure that ends the run."""
+        bundle = outcome.bundle
+        return self._control.halts and bundle is not None and bool(bundle.failures or bundle.lost)
 
     def _weigh(self, weight: int) -> None:
         """Let values stay on their workers from now on, or no more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.failure import Failure, Skip
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Claim", "Roster"]
 
 _FREE, _GIVEN, _MADE = range(3)
+_SMALL: Final = frozenset({int, float, bool, complex, type(None)})
+"""Types of values that are not worth being dropped when nobody reads them any more."""
 
 
 class Claim(NamedTuple):
@@ -32,6 +34,10 @@ class Claim(NamedTuple):
 
 class Roster:
     """Keeps the state of all calls of a region.
+
+    Where values stay in the process, calls are first made in a straight row, as they
+    stand: each is behind those that it needs, so nothing has to be known of any
+    but how many are made.  `scatter` ends that.
 
     Parameters
     ----------
@@ -48,6 +54,8 @@ class Roster:
     ----------
     open : int
         Calls that are not made.
+    straight : bool
+        True as long as calls are made in a row.
 
     Examples
     --------
@@ -75,7 +83,7 @@ class Roster:
         self._calls = calls
         self._travels = travels
         self._gives = frozenset(gives)
-        self._base = base = len(inputs)
+        self._base = len(inputs)
         self._missing: dict[int, Failure | Skip] = {}
         self._values: list[Any] = []
         for k, given in enumerate(inputs):
@@ -83,22 +91,73 @@ class Roster:
                 self._missing[k] = given.missing
             self._values.append(given if travels else given.value)
         self._values += [UNREACHED] * len(calls)
-        self._readers: dict[int, list[int]] = defaultdict(list)
-        self._waits = [0] * len(calls)
-        for k, call in enumerate(calls):
-            for need in call.needs:
-                if need >= base:
-                    self._readers[need - base].append(k)
-                    self._waits[k] += 1
-        self._unread = {k: len(readers) for k, readers in self._readers.items()}
-        self._state = bytearray(len(calls))
-        # The last one is next.
-        self._ready = [k for k in reversed(range(len(calls))) if not self._waits[k]]
+        self._made = 0
+        self._readers: dict[int, list[int]] = {}
+        self._waits: list[int] = []
+        self._unread: dict[int, int] = {}
+        self._state = bytearray()
+        self._ready: list[int] = []
+        self.straight = not travels
+        if travels:
+            self.scatter()
 
     @property
     def ready(self) -> int:
         """How many calls wait for nothing."""
         return len(self._ready)
+
+    def ahead(self, many: int) -> range:
+        """The places of the next calls of a straight row, at most so many."""
+        begin = self._base + self._made
+        return range(begin, min(begin + many, self._base + len(self._calls)))
+
+    def passed(self, slots: range, left: Container[int]) -> bool:
+        """Note what a stint made of a straight row; False, and nothing is noted, if that ends.
+
+        It goes on if all that was made stands before all that was left, and is small.
+
+        Parameters
+        ----------
+        slots : range
+            The places of the stint's calls.
+        left : container of int
+            Those that it did not begin.
+        """
+        end = slots.stop
+        while end > slots.start and end - 1 in left:
+            end -= 1
+        if not _SMALL.issuperset(map(type, self._values[slots.start : end])):
+            return False  # also where a call was not reached, and for one that failed
+        self._made += end - slots.start
+        self.open -= end - slots.start
+        return True
+
+    def scatter(self, away: Iterable[int] = ()) -> None:
+        """Keep track of every single call from now on: of who reads it, and for whom it waits.
+
+        Parameters
+        ----------
+        away : iterable of int
+            Places of the calls that a worker is at.
+        """
+        self.straight = False
+        base, count, made = self._base, len(self._calls), self._made
+        readers: dict[int, list[int]] = defaultdict(list)
+        self._readers = readers
+        self._waits = waits = [0] * count
+        for k in range(made, count):
+            for need in self._calls[k].needs:
+                if need >= base + made:
+                    readers[need - base].append(k)
+                    waits[k] += 1
+        self._unread = {k: len(those) for k, those in readers.items()}
+        self._state = bytearray([_MADE]) * made + bytearray(count - made)
+        for slot in away:
+            self._state[slot - base] = _GIVEN
+        # The last one is next.
+        self._ready = [
+            k for k in reversed(range(made, count)) if not waits[k] and self._state[k] == _FREE
+        ]
 
     def claim(self, many: int, *, with_readers: bool = False) -> Claim:
         """Take ready calls, and those that go with them.
@@ -136,6 +195,8 @@ class Roster:
     def calls(self, slots: Iterable[int]) -> tuple[OneCall, ...]:
         """The calls at these places."""
         calls, base = self._calls, self._base
+        if type(slots) is range:
+            return tuple(calls[slots.start - base : slots.stop - base])
         return tuple([calls[slot - base] for slot in slots])
 
     def known(self, slots: Sequence[int]) -> Known:
@@ -173,7 +234,7 @@ class Roster:
                 if not waits[reader] and state[reader] == _FREE:
                     ready.append(reader)
             for need in self._calls[slot - base].needs:
-                if need >= base:
+                if need - base in unread:  # not those that were made in a row: they are small
                     unread[need - base] -= 1
                     if not unread[need - base] and need - base not in gives:
                         values[need] = None
@@ -189,5 +250,8 @@ class Roster:
 
     def given(self, gives: Iterable[int]) -> list[Any]:
         """What these calls gave, or have given so far."""
-        values, base, state = self._values, self._base, self._state
-        return [values[base + k] if state[k] == _MADE else UNREACHED for k in gives]
+        values, base, state, made = self._values, self._base, self._state, self._made
+        return [
+            values[base + k] if k < made or (state and state[k] == _MADE) else UNREACHED
+            for k in gives
+        ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
+
+from flowgraph.runtime.outcome import Report
 
 if TYPE_CHECKING:
     from flowgraph.backends.foreman import Foreman
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.outcome import Outcome
     from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.report import Bundle
 
 __all__ = ["Desk", "Shift"]
 
@@ -90,7 +94,11 @@ class Shift:
         while True:
             with self._lock:
                 wanted = not (self._rests or self._closed or self._is_over())
-                handed = self._foreman.next(hurry=hurry) if wanted else None
+                handed = (
+                    self._foreman.next(hurry=hurry, tell=self._is_at_a_slow_call)
+                    if wanted
+                    else None
+                )
                 if handed is None:
                     return
             stint, known = handed
@@ -104,6 +112,21 @@ class Shift:
         """Hand out what a stint that is under way has given back."""
         with self._lock:
             self._foreman.give_back(stint, slots)
+        self.go_on()
+
+    def _is_at_a_slow_call(
+        self, stint: Stint, slots: frozenset[int], bundle: Bundle | None
+    ) -> None:
+        """Take from a stint in this process what it has made, and what it has not begun."""
+        if bundle is None and not slots:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            part = self._foreman.look(stint, slots)
+            if bundle is not None:
+                self._desk.note(self._key, Report(replace(bundle, part=part)))
+        self._desk.wake()
         self.go_on()
 
     def split(self, stint: Stint) -> bool:

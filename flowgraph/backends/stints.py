@@ -107,7 +107,7 @@ class Stints:
     def note(self, key: Key, outcome: Outcome) -> None:
         """Keep what a stint reports, in any thread."""
         bundle = outcome.bundle
-        if bundle is not None and (bundle.rows or bundle.lost):
+        if bundle is not None and (bundle.rows or bundle.quick or bundle.lost):
             self._said.put((key, Report(bundle)))
 
     def wake(self) -> None:

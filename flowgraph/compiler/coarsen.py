@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.batches import factoring
 from flowgraph.compiler.dag import fresh
-from flowgraph.compiler.limits import is_limited
+from flowgraph.compiler.limits import callees, is_limited
 from flowgraph.compiler.steps import Group, Series, annotations_of, needs_of, sharers
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
     from flowgraph.declare.stage import Stage
-    from flowgraph.declare.steps import Call, Step
+    from flowgraph.declare.steps import Step
 
 __all__ = ["MANY", "coarsen", "is_free"]
 
@@ -51,9 +51,8 @@ def coarsen(dag: Dag, shape: Shape) -> Dag:
     """
     levels = _levels(dag)
     alike: dict[Hashable, list[Series]] = defaultdict(list)
-    free: dict[int, bool] = {}
     for step in dag.steps:
-        if isinstance(step, Series) and not step.after and _are_free(step, free):
+        if isinstance(step, Series) and not step.after and _are_free(step):
             said = annotations_of(step)
             alike[levels[step.name], repr(sorted(said.items())) if said else ""].append(step)
     many = MANY * shape.workers
@@ -94,32 +93,19 @@ def _levels(dag: Dag) -> dict[str, int]:
     return levels
 
 
-def _are_free(step: Series, known: dict[int, bool]) -> bool:
-    return all(is_free(call, known) for call in step.calls)
+def _are_free(step: Series) -> bool:
+    """True if nothing is lost when calls share a task with others."""
+    return all(is_free(stage) for stage in callees(step))
 
 
-def is_free(call: Call, known: dict[int, bool], *, timed: bool = False) -> bool:
-    """True if nothing is lost when a call shares a task with others.
+def is_free(stage: Stage[..., object], *, timed: bool = False) -> bool:
+    """True for a stage without limits: with a time limit it may take long, a coroutine waits.
 
     Parameters
     ----------
-    call : Call
-        Waits for no more than it needs.
-    known : dict
-        What was found of a stage, under its id.
+    stage : Stage
+        Called by tasks that wait for no more than they need.
     timed : bool
         True if it may have a time limit: those behind it do not wait for it.
     """
-    for stage in (call.stage, call.otherwise):
-        if stage is None:
-            continue
-        if (free := known.get(id(stage))) is None:
-            free = known[id(stage)] = _is_free(stage, timed=timed)
-        if not free:
-            return False
-    return True
-
-
-def _is_free(stage: Stage[..., object], *, timed: bool) -> bool:
-    """True for a stage without limits: with a time limit it may take long, a coroutine waits."""
     return not is_limited(stage) and (timed or stage.timeout is None) and not stage.is_coroutine

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler.steps import Group, Region, needs_of
@@ -22,13 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["Dag", "fresh"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dag:
     """Steps in an order they could run, and the names whose values are wanted."""
 
     name: str
     steps: tuple[Step, ...]
     targets: tuple[str, ...]
+
+    @cached_property
+    def kinds(self) -> frozenset[type[Step]]:
+        """The types of its steps: a pass sees by them that it has nothing to do."""
+        return frozenset(map(type, self.steps))
 
     def by_name(self) -> dict[str, Step]:
         """Each step under its name, also those that share a task."""

@@ -21,7 +21,7 @@ from flowgraph.runtime.code import Code, Parcel
 from flowgraph.runtime.code import Stage as StageEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flowgraph.compiler.plan import NodeInfo
     from flowgraph.declare.stage import Stage
@@ -78,7 +78,7 @@ class Drafts:
 
     def __init__(self, nodes: tuple[NodeInfo, ...]) -> None:
         self._nodes = nodes
-        self._numbers = {node.name: number for number, node in enumerate(nodes)}
+        self._numbers = dict(zip([node.name for node in nodes], range(len(nodes)), strict=True))
         self._drafts: list[_Draft] = []
         self._stages: dict[int, int] = {}
         self._table: list[StageEntry] = []
@@ -137,9 +137,10 @@ class Drafts:
         self._drafts.append(_Draft(prefix, made, inputs, annotations, held))
         return number
 
-    def number(self, node: str) -> int:
-        """The number of a node, as records name it."""
-        return self._numbers[node]
+    @property
+    def number(self) -> Callable[[str], int]:
+        """Gives the number of a node, as records name it."""
+        return self._numbers.__getitem__
 
     def stage(self, stage: Stage[..., Any]) -> int:
         """Number of a stage in the table that every worker gets."""

@@ -58,6 +58,8 @@ def bind(dag: Dag, params: Mapping[str, object]) -> Dag:
     GraphError
         If a parameter has neither value nor default.
     """
+    if Parameter not in dag.kinds:
+        return dag
     missing = [
         step.name
         for step in dag.steps
@@ -82,6 +84,8 @@ def check_names(dag: Dag, params: Mapping[str, object]) -> None:
     GraphError
         With the names that it has.
     """
+    if not params:
+        return
     known = [step.name for step in dag.steps if isinstance(step, Parameter)]
     unknown = [name for name in params if name not in known]
     if unknown:

@@ -179,14 +179,37 @@ def _lower_group(tasks: Tasks, step: Group) -> None:
         owes=tuple(owes),
         gives=tuple(gives),
     )
-    tasks.share([series.name for series in step.members], number)
+    tasks.share(step.members, number)
+
+
+_new: Final = tuple.__new__
+"""Makes a named tuple in half of the time."""
 
 
 def _lower_region(tasks: Tasks, step: Region) -> None:
     names = (*step.needs, *sharers(step))
-    places = {name: place for place, name in enumerate(names)}
-    at = places.__getitem__
-    calls = tuple([_one_call(tasks, call, tuple(map(at, call.needs))) for call in step.calls])
+    places = dict(zip(names, range(len(names)), strict=True))
+    at, number_of = places.__getitem__, tasks.drafts.number
+    stages = {id(call.stage): call.stage for call in step.calls}
+    numbers = {key: tasks.drafts.stage(stage) for key, stage in stages.items()}
+    calls = tuple(
+        [
+            _new(
+                OneCall,
+                (
+                    numbers[id(call.stage)],
+                    number_of(call.name),
+                    call.name,
+                    call.args,
+                    call.kwargs,
+                    tuple([at(need) for need in call.needs]),
+                    True if call.condition is MISSING else call.condition,
+                    None if call.otherwise is None else tasks.drafts.stage(call.otherwise),
+                ),
+            )
+            for call in step.calls
+        ]
+    )
     gives = tasks.read_outside(step)
     # Each call is pickled in its stint: here only what may not travel at all is tried.
     doubtful = [call for call in step.calls if not is_plain(call)]
@@ -198,8 +221,8 @@ def _lower_region(tasks: Tasks, step: Region) -> None:
         region.Region,
         [tasks.of(need) for need in step.needs],
         calls=Parcel(calls, shipping.dumps),
-        gives=tuple([places[name] - len(step.needs) for name in gives]),
-        stages={tasks.drafts.stage(call.stage): call.stage.name for call in step.calls},
+        gives=tuple([places[call.name] - len(step.needs) for call in gives]),
+        stages={numbers[key]: stage.name for key, stage in stages.items()},
     )
     tasks.share(gives, number)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from flowgraph.compiler import story
 from flowgraph.compiler.coarsen import coarsen
@@ -20,8 +20,21 @@ from flowgraph.compiler.plan import Plan, node_table
 from flowgraph.compiler.prune import prune
 from flowgraph.compiler.realign import realign
 from flowgraph.compiler.regions import regions
+from flowgraph.compiler.steps import Chain, Combine, Series
 from flowgraph.compiler.tree import tree
 from flowgraph.compiler.validate import validate
+from flowgraph.declare.steps import (
+    Batch,
+    Call,
+    Collection,
+    Count,
+    Each,
+    Fold,
+    Keyed,
+    Number,
+    Product,
+    Zip,
+)
 from flowgraph.runtime.calm import no_collections
 
 if TYPE_CHECKING:
@@ -42,31 +55,37 @@ class _Pass:
     make: Callable[[Dag], Dag]
     say: Callable[[Dag, Dag], str]
     """Of the graph before and after."""
+    of: frozenset[type[Step]] = field(default=frozenset(), kw_only=True)
+    """The kinds of steps that it changes; empty for all."""
 
 
-_FRONT: Final = (
-    _Pass("validate", validate, story.of_validate),
-    _Pass("prune", prune, story.of_prune),
-)
+_FRONT: Final = (_Pass("prune", prune, story.of_prune),)
 """On the nodes that were declared; the report names those that are left."""
+
+_ARRANGED: Final = frozenset({Number, Zip, Batch})
+_ITEMWISE: Final = frozenset({Call, Each, Number, Product, Fold, Count, Combine})
+_COLLECTIONS: Final = frozenset(get_args(Collection))
+_ONE_BY_ONE: Final = frozenset({Chain, Series})
 
 
 def _back(shape: Shape) -> Sequence[_Pass]:
     """The passes that make steps of their own."""
     return (
-        _Pass("keyed", keyed, story.of_keyed),
-        _Pass("realign", partial(realign, shape=shape), story.of_realign),
-        _Pass("gather", gather, story.of_gather),
-        _Pass("regions", partial(regions, shape=shape), story.of_regions),
-        _Pass("fuse", fuse, story.of_fuse),
-        _Pass("coarsen", partial(coarsen, shape=shape), story.of_coarsen),
+        _Pass("keyed", keyed, story.of_keyed, of=frozenset({Keyed})),
+        _Pass("realign", partial(realign, shape=shape), story.of_realign, of=_ARRANGED),
+        _Pass("gather", gather, story.of_gather, of=_COLLECTIONS),
+        _Pass("regions", partial(regions, shape=shape), story.of_regions, of=frozenset({Call})),
+        _Pass("fuse", fuse, story.of_fuse, of=_ITEMWISE),
+        _Pass("coarsen", partial(coarsen, shape=shape), story.of_coarsen, of=frozenset({Series})),
         _Pass(
             "partition",
             partial(partition, shape=shape),
             partial(story.of_partition, shape=shape),
+            of=frozenset({Chain}),
         ),
-        _Pass("tree", tree, story.of_tree),
-        _Pass("limits", partial(limits, workers=shape.workers), story.of_limits),
+        _Pass("tree", tree, story.of_tree, of=frozenset({Chain})),
+        _Pass("limits", partial(limits, workers=shape.workers), story.of_limits, of=_ONE_BY_ONE),
+        _Pass("validate", validate, story.of_validate),
     )
 
 
@@ -104,8 +123,7 @@ def compile_graph(
 def _compiled(declared: Dag, params: Mapping[str, Any], shape: Shape) -> Plan:
     check_names(declared, params)
     wanted, told_first = _through(_FRONT, declared)
-    made, told = _through(_back(shape), bind(wanted, params))
-    ready = validate(made)
+    ready, told = _through(_back(shape), bind(wanted, params))
     nodes = node_table(wanted)
     lowered = lower(ready, nodes, layouts(ready, shape))
     return Plan(
@@ -117,14 +135,16 @@ def _compiled(declared: Dag, params: Mapping[str, Any], shape: Shape) -> Plan:
         targets=lowered.targets,
         code=lowered.code,
         cargo=lowered.cargo,
-        story=(*told_first, *told, ("lower", story.of_lower(lowered, ready))),
+        story=(*told_first, *told, ("lower", partial(story.of_lower, lowered, ready))),
     )
 
 
-def _through(passes: Sequence[_Pass], dag: Dag) -> tuple[Dag, list[tuple[str, str]]]:
-    """The graph after all passes, and what is said of each."""
-    told = []
+def _through(passes: Sequence[_Pass], dag: Dag) -> tuple[Dag, list[tuple[str, Callable[[], str]]]]:
+    """The graph after all passes, and what can be said of each."""
+    told: list[tuple[str, Callable[[], str]]] = []
     for each in passes:
-        before, dag = dag, each.make(dag)
-        told.append((each.name, each.say(before, dag)))
+        before = dag
+        if not each.of or not each.of.isdisjoint(dag.kinds):
+            dag = each.make(dag)
+        told.append((each.name, partial(each.say, before, dag)))
     return dag, told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowgraph.compiler.steps import needs_of
+from flowgraph.declare.steps import Call
 
 if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
@@ -18,7 +19,8 @@ def prune(dag: Dag) -> Dag:
     kept = []
     for step in reversed(dag.steps):
         if step.name in wanted:
-            wanted.update(needs_of(step))
-            wanted.update(step.after)
+            wanted.update(step.needs if type(step) is Call else needs_of(step))
+            if step.after:
+                wanted.update(step.after)
             kept.append(step)
-    return dag.with_steps(reversed(kept))
+    return dag if len(kept) == len(dag.steps) else dag.with_steps(reversed(kept))

@@ -12,7 +12,7 @@ but constants before it, and nothing behind it.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dask.sizeof import sizeof
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
+    from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
 __all__ = ["regions"]
@@ -55,17 +56,15 @@ def regions(dag: Dag, shape: Shape) -> Dag:
         return dag
     if any(isinstance(step, Region) for step in dag.steps):
         return dag  # it has been here
-    known: dict[int, bool] = {}
-    free = [
-        step
-        for step in dag.steps
-        if type(step) is Call and not step.after and is_free(step, known, timed=shape.far)
-    ]
+    free = _free(dag, timed=shape.far)
     found = [_alone(dag.steps, free)] if shape.far else _alike(dag.steps, free)
     made = [calls for calls in found if len(calls) > many]
     if not made:
         return dag
     taken = {step.name for step in dag.steps}
+    if len(made[0]) == len(dag.steps):  # mostly it is the whole graph
+        name = fresh(f"{made[0][0].name}…", taken)
+        return dag.with_steps((Region(name=name, calls=tuple(made[0])),))
     owner: dict[str, Step] = {}
     for calls in made:
         inside = {call.name for call in calls}
@@ -75,6 +74,21 @@ def regions(dag: Dag, shape: Shape) -> Dag:
         region = Region(name=name, needs=tuple(needs), calls=tuple(calls))
         owner.update(dict.fromkeys(inside, region))
     return dag.with_steps(_in_order(dag.steps, owner))
+
+
+def _free(dag: Dag, *, timed: bool) -> Sequence[Call]:
+    """The calls that wait for no more than they need, of stages that have no limits."""
+    calls = [step for step in dag.steps if type(step) is Call]
+    stages: dict[int, Stage[..., Any]] = {id(call.stage): call.stage for call in calls}
+    stages.update({id(c.otherwise): c.otherwise for c in calls if c.otherwise is not None})
+    limited = {key for key, stage in stages.items() if not is_free(stage, timed=timed)}
+    return [
+        call
+        for call in calls
+        if not call.after
+        and id(call.stage) not in limited
+        and (call.otherwise is None or id(call.otherwise) not in limited)
+    ]
 
 
 def _can_be_sent(call: Call) -> bool:

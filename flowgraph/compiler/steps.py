@@ -20,6 +20,7 @@ from flowgraph.declare.steps import (
     Source,
     Step,
     Zip,
+    frozen_step,
 )
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_step
 class Constant(Step):
     """A parameter with its value."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_step
 class Gathered(Step):
     """A collection as one list without its failed items; ``needs[0]`` is the collection."""
 
@@ -76,21 +77,21 @@ class Lanes:
         return self.name if self.count == 1 else f"{self.name} × {self.count}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_step
 class Combine(Step):
     """The table of a keyed operation on the collection ``needs[0]``, as a list of pairs."""
 
     of: Keyed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_step
 class Whole(Step):
     """The items of a step that must see whole collections to put them in their places."""
 
     of: Number | Zip | Batch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_step
 class Chain(Step):
     """Item-wise stages that run as one task per partition, and what comes of the items.
 
@@ -105,7 +106,7 @@ class Chain(Step):
     lanes: Lanes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_step
 class Series(Step):
     """Single calls that run as one task, one after the other; the last gives the value."""
 
@@ -113,14 +114,14 @@ class Series(Step):
     lanes: Lanes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_step
 class Group(Step):
     """Single calls, in series, that share one task; each has a value of its own."""
 
     members: tuple[Series, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_step
 class Region(Step):
     """Single calls that are one task to Dask, and are handed out as they become ready."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.layout import Layout
     from flowgraph.compiler.parts import Part
     from flowgraph.compiler.steps import Lanes, Region
-    from flowgraph.declare.steps import Step
+    from flowgraph.declare.steps import Call, Step
 
 __all__ = ["Tasks", "prefix_of"]
 
@@ -43,7 +43,7 @@ class Tasks:
         self.drafts = drafts
         self.parts = Parts(drafts, known)
         self.queues = Queues()
-        self._steps = dag.by_name()
+        self._steps = {step.name: step for step in dag.steps}
         self._read = set(dag.uses())
         self._made: dict[str, list[Read]] = {}
         self._whole: dict[str, list[Read]] = {}
@@ -60,14 +60,15 @@ class Tasks:
         (read,) = self._made[name]
         return read
 
-    def read_outside(self, region: Region) -> list[str]:
+    def read_outside(self, region: Region) -> list[Call]:
         """The calls of a region whose values are read by others, or wanted."""
-        return [call.name for call in region.calls if call.name in self._read]
+        return [call for call in region.calls if call.name in self._read]
 
-    def share(self, names: Sequence[str], number: int) -> None:
+    def share(self, sharers: Sequence[Step], number: int) -> None:
         """One task has the values of several steps."""
-        for place, name in enumerate(names):
-            self._made[name] = [(number, place)]
+        for place, step in enumerate(sharers):
+            self._steps[step.name] = step
+            self._made[step.name] = [(number, place)]
 
     def have(self, name: str, numbers: Sequence[Read]) -> None:
         """A step's value is what these tasks give: its partitions, if it is a collection."""

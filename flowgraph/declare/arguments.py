@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.declare.node import Handle, Node
 from flowgraph.errors import GraphError
-from flowgraph.runtime.call import IN_ORDER, PLAIN, Nest, Slot
+from flowgraph.runtime.call import PLAIN, InOrder, Nest, Slot, in_order
 from flowgraph.runtime.call import slot as slot_at
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _CONTAINERS: Final = (
 _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *_CONTAINERS)
 _OPEN: Final = object()
-_FEW: Final = len(IN_ORDER) - 1
+_FEW: Final = 8
 """Arguments among which it is quicker to look for a node than to keep a dict of them."""
 
 
@@ -152,7 +152,7 @@ class Freezer:
 
 
 def frozen(graph: Register, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[str, ...]] | None:
-    """Templates of a few plain values and nodes, and the steps that these are; quickly.
+    """Templates of plain values and nodes, and the steps that these are; quickly.
 
     None for other arguments, also for those that a `Freezer` refuses.
 
@@ -163,9 +163,23 @@ def frozen(graph: Register, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple
     >>> frozen(graph, [graph.task(len, "abc"), 8])
     ((Slot(position=0), 8), ('len',))
     """
+    needs: list[str] = []
+    for arg in args:  # mostly all are nodes, and no two alike
+        if type(arg) is not Node or arg.graph is not graph:
+            break
+        needs.append(arg.name)
+    else:
+        count = len(needs)
+        if count == 1 or len(set(needs)) == count:
+            return in_order(count), tuple(needs)
+    for arg in args:
+        if type(arg) not in PLAIN:
+            break
+    else:
+        return tuple(args), ()
     if len(args) > _FEW:
         return None
-    needs: list[str] = []
+    needs = []
     templates: list[Any] = []
     for arg in args:
         if type(arg) in PLAIN:
@@ -176,13 +190,17 @@ def frozen(graph: Register, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple
             templates.append(slot_at(needs.index(arg.name)))
         else:
             return None
-    count = len(needs)
-    return IN_ORDER[count] if count == len(args) else tuple(templates), tuple(needs)
+    return tuple(templates), tuple(needs)
 
 
 def is_plain(call: Call) -> bool:
     """True if all arguments of a call are nodes, or constants of the commonest types."""
-    return not call.kwargs and _PLAIN_OR_SLOT.issuperset(map(type, call.args))
+    args = call.args
+    if call.kwargs:
+        return False
+    if type(args) is InOrder or (len(args) == 1 and type(args[0]) in _PLAIN_OR_SLOT):
+        return True
+    return _PLAIN_OR_SLOT.issuperset(map(type, args))
 
 
 def holds_node(value: Any) -> bool:

@@ -16,7 +16,6 @@ from flowgraph.errors import GraphError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from flowgraph.declare.graph import Declarations
     from flowgraph.declare.node import Handle
     from flowgraph.declare.steps import Step
 
@@ -48,6 +47,7 @@ class Register:
         self._steps: dict[str, Step] = {}
         self._counts: dict[str, int] = {}
         self._stages: dict[tuple[int, str], tuple[object, Stage[..., Any]]] = {}
+        self._known: dict[int, tuple[object, Stage[..., Any]]] = {}
         self._methods: dict[tuple[int, int], Stage[..., Any]] = {}
 
     @property
@@ -100,11 +100,17 @@ class Register:
         GraphError
             If it cannot be a stage.
         """
+        quick = self._known.get(id(function))
+        # What has this id may be another object by now, if the graph was pickled.
+        if quick is not None and quick[0] is function:
+            return quick[1]  # type: ignore[return-value]  # it was made of this function
         if isinstance(function, Stage):
-            return self._method(function)
+            stage: Stage[P, R] = self._method(function)
+            if stage is function and not isinstance(stage.function, MethodType):
+                self._known[id(function)] = function, stage
+            return stage
         given = name if isinstance(name, str) and is_lambda(function) else ""
         known = self._stages.get((id(function), given))
-        # What has this id may be another object by now, if the graph was pickled.
         if known is None or known[0] is not function:
             if isinstance(function, functools.partial) and holds_node(
                 (function.args, function.keywords)
@@ -113,6 +119,8 @@ class Register:
             stage = Stage.of(function)
             known = (function, stage.options(name=given) if given else stage)
             self._stages[id(function), given] = known
+            if not is_lambda(function):
+                self._known[id(function)] = known
         return cast("Stage[P, R]", known[1])
 
     def plain_stage_of(
@@ -158,29 +166,37 @@ class Register:
             If the given name is taken, or not a name.
         """
         if name is not None:
-            if not isinstance(name, str) or not name:
-                raise GraphError.bad_option("name", name, "a text that is not empty")
-            if name in self._steps:
-                raise GraphError.name_taken(name, self.name)
-            return name
-        if default not in self._steps:
-            return default
-        count = self._counts.get(default, 1) + 1
-        while (made := f"{default}-{count}") in self._steps:
+            return self._given_name(name)
+        steps, counts = self._steps, self._counts
+        count = counts.get(default)
+        if count is None:
+            if default not in steps:
+                return default
+            count = 1
+        count += 1
+        while (made := f"{default}-{count}") in steps:
             count += 1
-        self._counts[default] = count
+        counts[default] = count
         return made
+
+    def _given_name(self, name: str) -> str:
+        if not isinstance(name, str) or not name:
+            raise GraphError.bad_option("name", name, "a text that is not empty")
+        if name in self._steps:
+            raise GraphError.name_taken(name, self.name)
+        return name
 
     def add_node(self, step: Step) -> Node[Any]:
         """Add a step with one value."""
-        node: Node[Any] = Node(cast("Declarations", self), step.name)
-        self._steps[step.name] = step
-        self._nodes[step.name] = node
+        name = step.name
+        node: Node[Any] = Node(self, name)  # type: ignore[arg-type]  # it is a graph
+        self._steps[name] = step
+        self._nodes[name] = node
         return node
 
     def add_items(self, step: Step) -> Items[Any]:
         """Add a step with items."""
-        items: Items[Any] = Items(cast("Declarations", self), step.name)
+        items: Items[Any] = Items(self, step.name)  # type: ignore[arg-type]  # as above
         self._steps[step.name] = step
         self._nodes[step.name] = items
         return items

@@ -23,13 +23,18 @@ class Signature:
     ----------
     function : callable
         Any callable.
+
+    Attributes
+    ----------
+    positional : (int, float)
+        How many positional arguments alone surely fit: least and most.
     """
 
-    __slots__ = ("_fitting", "_least", "_most", "_signature")
+    __slots__ = ("_fitting", "_signature", "positional")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._signature = _signature_of(function)
-        self._least, self._most = _positional(self._signature)
+        self.positional = _positional(self._signature)
         self._fitting: set[tuple[object, ...]] = set()
 
     @property
@@ -58,7 +63,8 @@ class Signature:
         "missing a required argument: 'y'"
         """
         count = len(args)
-        if not kwargs and (at_least or self._least <= count) and count <= self._most:
+        least, most = self.positional
+        if not kwargs and (at_least or least <= count) and count <= most:
             return None
         shape = (at_least, count, *kwargs)
         if self._signature is None or shape in self._fitting:
@@ -100,7 +106,6 @@ def _inspected(function: Any) -> inspect.Signature | None:
 
 
 def _positional(signature: inspect.Signature | None) -> tuple[int, float]:
-    """How many positional arguments alone surely fit: least and most."""
     if signature is None:
         return 0, inf
     least, most = 0, 0.0

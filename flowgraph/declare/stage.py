@@ -31,7 +31,7 @@ __all__ = ["Stage"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_STAYS = {"_signature", "__annotations__", "__type_params__"}
+_STAYS = {"_positional", "_signature", "__annotations__", "__type_params__"}
 
 
 class Stage(Generic[P, R]):
@@ -136,6 +136,11 @@ class Stage(Generic[P, R]):
         merged: StageOptions = {**self._options, **options}
         return Stage(self.function, **merged)
 
+    def takes(self, count: int) -> bool:
+        """True if so many positional arguments, and no others, surely fit the function."""
+        positional = self._positional
+        return positional[0] <= count <= positional[1]
+
     def check(
         self,
         args: Sequence[Any],
@@ -170,6 +175,10 @@ class Stage(Generic[P, R]):
     @functools.cached_property
     def _signature(self) -> Signature:
         return Signature(self.function)
+
+    @functools.cached_property
+    def _positional(self) -> tuple[int, float]:
+        return self._signature.positional
 
     @property
     def given(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flowgraph.declare.arguments import Freezer, frozen
 from flowgraph.declare.node import names_of
 from flowgraph.declare.register import Register
-from flowgraph.declare.steps import MISSING, Call
+from flowgraph.declare.steps import MISSING, Call, plain_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,7 +63,17 @@ class Tasks(Register):
         >>> g.run(g.task(max, a, 22)).value
         22
         """
-        return self._call(fn, args, kwargs, name=name, after=after)
+        if kwargs or after != ():
+            return self._call(fn, args, kwargs, name=name, after=after)
+        # Straight on, without a freezer: graphs have a hundred thousand of these.
+        stage = self.stage_of(fn, name)
+        if not stage.takes(len(args)):
+            stage.check(args, kwargs)
+        simple = frozen(self, args)
+        if simple is None:
+            return self._call(fn, args, kwargs, name=name)
+        made = self.new_name(name, stage.name)
+        return self.add_node(plain_call(made, simple[1], stage, simple[0]))
 
     def when(
         self,
@@ -140,11 +150,6 @@ class Tasks(Register):
         """
         stage = self.stage_of(fn, name)
         stage.check(args, kwargs)
-        if when is None and not kwargs and after == () and (simple := frozen(self, args)):
-            templates, needs = simple
-            made = self.new_name(name, stage.name)
-            step = Call(name=made, needs=needs, stage=stage, args=templates, kwargs=())
-            return self.add_node(step)
         freezer = Freezer(self)
         frozen_args = freezer.args(args)
         frozen_kwargs = freezer.kwargs(kwargs) if kwargs else ()

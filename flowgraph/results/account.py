@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flowgraph.results.stats import Counts, count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from flowgraph.compiler.plan import Key, NodeInfo
     from flowgraph.runtime.failure import Failure
@@ -46,47 +46,64 @@ class Account:
     bundles: dict[tuple[int, int], Bundle] = field(default_factory=dict)
     """What each task reported, by its number and that of the piece of it."""
     failures: list[Failure] = field(default_factory=list)
-    counts: dict[int, Counts] = field(default_factory=dict)
-    """Calls of each node, by its number."""
-    _single: frozenset[int] = frozenset()
-    """Nodes that owe one call."""
+    _counts: dict[int, Counts] = field(default_factory=dict)
+    _uncounted: list[tuple[Bundle, list[Lost]]] = field(default_factory=list)
     _failed: set[int | None] = field(default_factory=set)
     _lost: set[tuple[int, Index | None]] = field(default_factory=set)
     _numbers: dict[str, int] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._numbers = {info.name: number for number, info in enumerate(self.nodes)}
-        self._single = frozenset(n for n, info in enumerate(self.nodes) if info.owed == 1)
+    @property
+    def counts(self) -> Mapping[int, Counts]:
+        """Calls of each node, by its number."""
+        self.count()
+        return self._counts
 
-    def add(self, bundle: Bundle) -> set[int]:
-        """Note what a task reports; gives the nodes whose counts changed."""
+    def add(self, bundle: Bundle) -> None:
+        """Note what a task reports; its records are counted when somebody asks."""
         if (bundle.task, bundle.part) in self.bundles:
-            return set()
+            return
         self.bundles[bundle.task, bundle.part] = bundle
-        self._note_failures(bundle.failures)
-        return count(bundle, self.counts, self._single) | self._take_back(bundle.lost)
+        if bundle.failures:
+            self._note_failures(bundle.failures)
+        lost = []
+        for each in bundle.lost:
+            if (each.node, each.call) not in self._lost:  # else another reader told of it
+                self._lost.add((each.node, each.call))
+                self._note_failures((each.failure,))
+                lost.append(each)
+        self._uncounted.append((bundle, lost))
+
+    def count(self) -> set[int]:
+        """Bring the counts up to date; gives the nodes whose counts changed."""
+        changed: set[int] = set()
+        uncounted, self._uncounted = self._uncounted, []
+        for bundle, lost in uncounted:
+            changed |= count(bundle, self._counts, self._is_single)
+            changed |= self._take_back(lost)
+        return changed
+
+    def _is_single(self, node: int) -> bool:
+        """True for a node that owes one call."""
+        return self.nodes[node].owed == 1
 
     def _note_failures(self, failures: Iterable[Failure]) -> None:
         """Several parts of a reduction may fail, each in its task: that is one failure."""
+        if not self._numbers:
+            self._numbers = {info.name: number for number, info in enumerate(self.nodes)}
         for failure in failures:
             number = self._numbers.get(failure.node)
-            if number not in self._single or number not in self._failed:
+            once = number is not None and self._is_single(number)
+            if not once or number not in self._failed:
                 self.failures.append(failure)
             self._failed.add(number)
 
     def _take_back(self, lost: Iterable[Lost]) -> set[int]:
         """Count as failed what succeeded but could not travel; gives the nodes that changed."""
-        changed = set()
         for each in lost:
-            if (each.node, each.call) in self._lost:  # another reader told of it
-                continue
-            self._lost.add((each.node, each.call))
-            self._note_failures((each.failure,))
-            counts = self.counts.setdefault(each.node, Counts())
+            counts = self._counts.setdefault(each.node, Counts())
             if each.partial:
                 counts.failed = 1
             else:
                 counts.completed -= 1
                 counts.failed += 1
-            changed.add(each.node)
-        return changed
+        return {each.node for each in lost}

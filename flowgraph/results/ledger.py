@@ -62,7 +62,7 @@ class Ledger:
         self._progress = progress
         self._begun = time.perf_counter()
         self._stages: dict[str, list[int]] = {}
-        for number, info in enumerate(plan.nodes):
+        for number, info in enumerate(plan.nodes if progress is not None else ()):
             if info.stage is not None:
                 self._stages.setdefault(info.stage, []).append(number)
 
@@ -79,8 +79,9 @@ class Ledger:
         if key in self._wanted and not isinstance(outcome, Report):
             self.outcomes[key] = outcome
         bundle = outcome.bundle
-        changed = set() if bundle is None else self.account.add(bundle)
-        if self._progress is not None and changed:
+        if bundle is not None:
+            self.account.add(bundle)
+        if self._progress is not None and (changed := self.account.count()):
             self._tell(changed)
         if self.halts and bundle is not None:
             for failure in (*bundle.failures, *(lost.failure for lost in bundle.lost)):
@@ -98,7 +99,8 @@ class Ledger:
                 self._progress(self._of_stage(name, numbers))
 
     def _of_stage(self, name: str, numbers: list[int]) -> Progress:
-        counts = [self.account.counts.get(number, Counts()) for number in numbers]
+        known = self.account.counts
+        counts = [known.get(number, Counts()) for number in numbers]
         successful = sum(each.completed for each in counts)
         failed = sum(each.failed for each in counts)
         owed = [self.plan.nodes[number].owed for number in numbers]

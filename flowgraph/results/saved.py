@@ -12,7 +12,7 @@ from flowgraph.errors import GraphError, RemoteError
 from flowgraph.results.account import Account, TaskInfo
 from flowgraph.results.stats import OUTCOMES
 from flowgraph.runtime.failure import Failure, text_of
-from flowgraph.runtime.report import Bundle, Lost, pack_rows, rows
+from flowgraph.runtime.report import Bundle, Lost, pack_rows
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -104,7 +104,7 @@ def _report(bundle: Bundle) -> dict[str, Any]:
         "worker": bundle.worker,
         "started": bundle.started,
         "ended": bundle.ended,
-        "records": [list(row) for row in rows(bundle.rows)],
+        "records": [list(row) for row in bundle.records()],
         "failures": [_failure(failure) for failure in bundle.failures],
         "lost": [
             {

@@ -14,11 +14,10 @@ from flowgraph.runtime.report import (
     SKIPPED,
     TIMED_OUT,
     TIMED_OUT_RETRIED,
-    rows,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Callable, Iterable
 
     from flowgraph.compiler.plan import NodeInfo
     from flowgraph.runtime.report import Bundle
@@ -73,7 +72,7 @@ def attempts_of(nodes: Sequence[NodeInfo], bundles: Iterable[Bundle]) -> list[At
     """All records of a run, by their start."""
     found = []
     for bundle in bundles:
-        for node, first, last, calls, attempt, outcome, start, seconds in rows(bundle.rows):
+        for node, first, last, calls, attempt, outcome, start, seconds in bundle.records():
             info = nodes[node]
             found.append(
                 Attempt(
@@ -101,13 +100,13 @@ class Counts:
     retried: int = 0
 
 
-def count(bundle: Bundle, counts: dict[int, Counts], single: Container[int] = ()) -> set[int]:
+def count(bundle: Bundle, counts: dict[int, Counts], is_single: Callable[[int], bool]) -> set[int]:
     """Add a bundle to the counts of its nodes; gives the nodes that changed.
 
-    A node in ``single`` owes one call, and fails once, however many parts of it do.
+    A single node owes one call, and fails once, however many parts of it do.
     """
     changed = set()
-    for node, _, _, calls, _, outcome, _, _ in rows(bundle.rows):
+    for node, _, _, calls, _, outcome, _, _ in bundle.records():
         changed.add(node)
         of_node = counts.get(node)
         if of_node is None:
@@ -115,7 +114,7 @@ def count(bundle: Bundle, counts: dict[int, Counts], single: Container[int] = ()
         if outcome == OK:
             of_node.completed += max(calls, 0)
         elif outcome in (FAILED, TIMED_OUT):
-            of_node.failed = 1 if node in single else of_node.failed + calls
+            of_node.failed = 1 if is_single(node) else of_node.failed + calls
         elif outcome in (RETRIED, TIMED_OUT_RETRIED):
             of_node.retried += calls
         elif outcome == SKIPPED:

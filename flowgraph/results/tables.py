@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flowgraph.results.stats import Counts, StageRow, Stats
-from flowgraph.runtime.report import SKIPPED, attempts_in, rows
+from flowgraph.runtime.report import SKIPPED, attempts_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["stage_rows", "stats_of"]
 
 
+_NONE: Final = Counts()
+
+
 def stage_rows(account: Account) -> list[StageRow]:
     """One row per stage, in the order of the graph."""
     nodes: dict[str, list[int]] = defaultdict(list)
@@ -24,19 +27,23 @@ def stage_rows(account: Account) -> list[StageRow]:
         if info.stage is not None:
             nodes[info.stage].append(number)
     times, queued = _times(account.bundles), _queued(account)
-    return [_row(stage, account, numbers, times, queued) for stage, numbers in nodes.items()]
+    counts = account.counts
+    return [
+        _row(stage, account, numbers, counts, times, queued) for stage, numbers in nodes.items()
+    ]
 
 
 def _row(
     stage: str,
     account: Account,
     numbers: Sequence[int],
+    counts: Mapping[int, Counts],
     times: Mapping[int, list[tuple[float, int]]],
     queued: Mapping[int, list[float]],
 ) -> StageRow:
     completed = failed = skipped = retried = cancelled = 0
     for number in numbers:
-        of_node = account.counts.get(number, Counts())
+        of_node = counts.get(number, _NONE)
         completed += of_node.completed
         failed += of_node.failed
         skipped += of_node.skipped
@@ -69,7 +76,7 @@ def _times(bundles: Mapping[tuple[int, int], Bundle]) -> dict[int, list[tuple[fl
     """For each node its attempts: seconds of one, and how many took that long."""
     times: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for bundle in bundles.values():
-        for node, _, _, calls, _, outcome, _, seconds in rows(bundle.rows):
+        for node, _, _, calls, _, outcome, _, seconds in bundle.records():
             # A reduction of one value counts as a call, but made none that took time.
             if seconds and outcome != SKIPPED:
                 made = attempts_in(calls)
@@ -86,7 +93,7 @@ def _queued(account: Account) -> dict[int, list[float]]:
     for (number, part), bundle in account.bundles.items():
         needs = account.tasks[number].needs
         ready = max((ended[n] for n in needs if n in ended), default=account.started)
-        first = next(rows(bundle.rows), None)
+        first = next(bundle.records(), None)
         # A token and an empty partition make no call; the calls of a region wait for one another.
         if first is not None and not part:
             waits[first[0]].append(max(0.0, bundle.started - ready))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["IN_ORDER", "PLAIN", "InOrder", "Nest", "Slot", "fill", "renumber", "slot"]
+__all__ = ["PLAIN", "InOrder", "Nest", "Slot", "fill", "in_order", "renumber", "slot"]
 
 
 PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, bytes, type(None), complex})
@@ -53,7 +53,7 @@ def slot(position: int) -> Slot:
 class InOrder(tuple[Slot, ...]):
     """The arguments of a call that are its inputs, as they come.
 
-    There is one for each number of inputs, in each process, which is known by its type.
+    Known by its type; of the first numbers of inputs there is one object each, in each process.
     """
 
     __slots__ = ()
@@ -62,13 +62,12 @@ class InOrder(tuple[Slot, ...]):
         return in_order, (len(self),)
 
 
-IN_ORDER: Final = tuple([InOrder(_SLOTS[:count]) for count in range(9)])
-"""The arguments of calls of so few inputs that are no more than these."""
+_IN_ORDER: Final = tuple([InOrder(_SLOTS[:count]) for count in range(9)])
 
 
 def in_order(count: int) -> InOrder:
     """The arguments that are so many inputs."""
-    return IN_ORDER[count]
+    return _IN_ORDER[count] if count < len(_IN_ORDER) else InOrder(map(slot, range(count)))
 
 
 def fill(template: Any, values: Sequence[Any]) -> Any:

@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.runtime.attempt import LATER, Attempts, Site
-from flowgraph.runtime.call import InOrder, Slot, fill
+from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.report import FAILED
@@ -88,7 +88,11 @@ class Calling:
         self._pace = pace
         self._stages = scope.control.code.stages()
         free = pace is None and not scope.control.abandons
-        self._plain = [free and s.timeout is None and not s.is_coroutine for s in self._stages]
+        self._quick = [
+            s.function if free and s.timeout is None and not s.is_coroutine else None
+            for s in self._stages
+        ]
+        """Of each stage the function, if it can be called without further ado."""
         self._values = values
         self._missing = missing
         self._ended = scope.now()
@@ -127,32 +131,85 @@ class Calling:
     def _begin_all(
         self, todo: Iterable[tuple[int, OneCall]], until: float, bound: Container[int]
     ) -> list[tuple[int, OneCall]]:
-        """Make calls; gives those that need one that is late."""
-        deferred, look_at = [], -inf
-        is_over, missing, unsettled = self._scope.is_over, self._missing, self._unsettled
-        left, plain, begin, call_now = self.left, self._plain, self._begin, self._call
+        """Make calls; gives those that need one that is late.
+
+        The hot loop of single calls: a function that nothing is to be kept for but
+        its time, unless it fails, is called right here.
+        """
+        deferred: list[tuple[int, OneCall]] = []
+        left, unsettled, missing = self.left, self._unsettled, self._missing
+        values, quick, now, note = (
+            self._values,
+            self._quick,
+            self._scope.now,
+            self._scope.quick.extend,
+        )
+        kinds, ended, look_at = set(PLAIN), self._ended, -inf
         for slot, call in todo:
-            time_is_up = self._ended > until and slot not in bound and not self._is_waiting()
-            if time_is_up or (left and not left.isdisjoint(call.needs)):
-                left.add(slot)
-            elif unsettled and not unsettled.isdisjoint(call.needs):
-                unsettled.add(slot)
-                deferred.append((slot, call))
+            if (ended > until or left or unsettled or missing) and self._is_put_off(
+                slot, call, until, bound, deferred
+            ):
+                continue
+            if ended >= look_at:
+                look_at = ended + _LOOK
+                self._scope.check()
+            number, node, name, args, named, needs, condition, _ = call
+            function = quick[number]
+            if function is None or condition is not True:
+                self._begin(slot, call)
+                ended = self._ended
+                continue
+            given: Sequence[Any] = args
+            if needs:
+                read = [values[need] for need in needs]
+                given = read
+                if type(args) is not InOrder:
+                    given = [read[a.position] if type(a) is Slot else fill(a, read) for a in args]
+                kwargs = {key: fill(arg, read) for key, arg in named} if named else None
             else:
-                if unsettled:
-                    unsettled.discard(slot)
-                if missing and (why := _blocked(call, missing)) is not None:
-                    self._settle(slot, call.node, why)
-                    continue
-                if self._ended >= look_at:
-                    look_at = self._ended + _LOOK
-                    if is_over():
-                        self._scope.check()
-                if plain[call.stage] and call.condition is True:
-                    call_now(slot, call)
-                else:
-                    begin(slot, call)
+                kwargs = dict(named) if named else None
+            begun = now()
+            try:
+                made = function(*given, **kwargs) if kwargs else function(*given)
+                if type(made) not in kinds:
+                    if hasattr(type(made), "__next__"):
+                        made = list(made)
+                    kinds.add(type(made))
+            except BaseException as raised:
+                again = partial(_called, function, given, kwargs or {})
+                attempts = Attempts(self._scope, Site(self._stages[number], node, name), again)
+                self._take(slot, attempts, attempts.failed(raised, begun), node)
+                self._ended = ended = now()
+                continue
+            self._ended = ended = now()
+            note((node, begun, ended))  # a tuple less that the collector looks at
+            values[slot] = made
         return deferred
+
+    def _is_put_off(
+        self,
+        slot: int,
+        call: OneCall,
+        until: float,
+        bound: Container[int],
+        deferred: list[tuple[int, OneCall]],
+    ) -> bool:
+        """True if a call is not made now: time is up, or what it needs is late or missing."""
+        left, unsettled = self.left, self._unsettled
+        time_is_up = self._ended > until and slot not in bound and not self._is_waiting()
+        if time_is_up or (left and not left.isdisjoint(call.needs)):
+            left.add(slot)
+        elif unsettled and not unsettled.isdisjoint(call.needs):
+            unsettled.add(slot)
+            deferred.append((slot, call))
+        else:
+            if unsettled:
+                unsettled.discard(slot)
+            why = _blocked(call, self._missing) if self._missing else None
+            if why is None:
+                return False
+            self._settle(slot, call.node, why)
+        return True
 
     def _is_waiting(self) -> bool:
         """True if nothing could be done but to wait for the next attempt of a call."""
@@ -165,38 +222,6 @@ class Calling:
             self._make(slot, begun, call.node)
         else:
             self._settle(slot, call.node, begun)
-
-    def _call(self, slot: int, call: OneCall) -> None:
-        """Call a function that nothing is to be kept for but its time, unless it fails."""
-        args: Sequence[Any]
-        number, node, name, args, named, needs, _, _ = call
-        scope, values, stage = self._scope, self._values, self._stages[number]
-        function = stage.function
-        kwargs: dict[str, Any] = {}
-        if needs:
-            read = [values[need] for need in needs]
-            if type(args) is InOrder:
-                args = read
-            else:
-                args = [read[a.position] if type(a) is Slot else fill(a, read) for a in args]
-            if named:
-                kwargs = {key: fill(arg, read) for key, arg in named}
-        elif named:
-            kwargs = dict(named)
-        begun = scope.now()
-        try:
-            made = function(*args, **kwargs) if kwargs else function(*args)
-            if hasattr(type(made), "__next__"):
-                made = list(made)
-        except BaseException as raised:
-            again = partial(_called, function, args, kwargs)
-            attempts = Attempts(scope, Site(stage, node, name), again)
-            self._take(slot, attempts, attempts.failed(raised, begun), node)
-            self._ended = scope.now()
-            return
-        self._ended = ended = scope.now()
-        scope.note_call(node, begun, ended)
-        values[slot] = made
 
     def _go_on(self) -> None:
         """Make the attempt that is due first."""

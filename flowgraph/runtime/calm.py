@@ -3,7 +3,8 @@
 A compiler makes hundreds of thousands of small objects and throws next to none
 of them away, and so does whoever unpickles a table of a million groups.  Python's
 collector would look at them again and again, and at all of the user's data
-beside them: the time of each would grow with their number.
+beside them: the time of each would grow with their number.  When they are made,
+they are old to it at once: else its next look at what is new would be at them all.
 """
 
 from __future__ import annotations
@@ -39,7 +40,15 @@ def no_collections() -> Iterator[None]:
         with _counting:
             _users -= 1
             if _users == 0 and _was_on:
+                _grow_old()
                 gc.enable()
+
+
+def _grow_old() -> None:
+    """Put all objects there are into the oldest generation, in no time."""
+    if not gc.get_freeze_count():  # else somebody has frozen his own, and wants them so
+        gc.freeze()
+        gc.unfreeze()
 
 
 def _in_a_fork() -> None:

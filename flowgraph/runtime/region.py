@@ -9,6 +9,7 @@ slow ones still keep all workers busy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isinf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -31,16 +32,18 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.code import Parcel
     from flowgraph.runtime.handover import Known
+    from flowgraph.runtime.report import Bundle
     from flowgraph.runtime.scope import Scope
-    from flowgraph.runtime.worker import Line
 
-__all__ = ["Region", "Stint"]
+__all__ = ["Region", "Stint", "Tell"]
 
 _SLOW: Final = 1e-3
 """Seconds of a call, from which on its value is packed by itself: it may be large."""
 _GRACE: Final = 20e-3
 """Seconds that a call may last when time is up, before those behind it are given back."""
 _NONE: Final[frozenset[type]] = frozenset()
+
+Tell = Callable[["Stint", frozenset[int], "Bundle | None"], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ class Stint(Work):
 
     light: ClassVar[bool] = False
 
-    slots: tuple[int, ...]
+    slots: Sequence[int]
     """The places of its calls."""
     calls: Parcel[Sequence[Any]]
     """Its calls; in another process a sequence for each field of them; see `OneCall`."""
@@ -84,6 +87,12 @@ class Stint(Work):
     """Places of the calls that it gave back before it was lost."""
     travels: bool
     """True if its values leave its process."""
+    tell: Tell | None = None
+    """Told, in its process, while it is at a slow call, of calls that it will not make, by their
+    places, and of the records so far.
+
+    Where it is lacking, the worker's line to the driver is taken, if there is one.
+    """
 
     @property
     def first(self) -> str:
@@ -119,17 +128,18 @@ class Stint(Work):
         if unreadable:
             todo = self._without_readers(scope, todo, values, missing, unreadable)
         try:
-            if scope.control.line is None or isinf(self.seconds):
+            tell = None if isinf(self.seconds) else self._teller(scope)
+            if tell is None:
                 calling.make(todo, self.seconds, self.bound)
             else:
-                left |= self._make(scope, scope.control.line, calling, todo)
+                left |= self._make(scope, tell, calling, todo)
         except Halt:
             if scope.control.line is not None and scope.is_over():
                 raise
             left = {k for k in self.slots if k not in values} if self.travels else left
         busy = scope.now() - begun - calling.slept
         if not self.travels:  # they are where they belong
-            return Outcome(Done([], frozenset(), busy))
+            return Outcome(Done([], frozenset(left), busy))
         outs = [
             values[k] if k not in left else UNREACHED for k in self.slots if k not in self.inner
         ]
@@ -158,25 +168,31 @@ class Stint(Work):
             values[slot] = missing[slot] = failure
         return others
 
+    def _teller(self, scope: Scope) -> Callable[[frozenset[int]], object] | None:
+        """What tells the driver which calls are given back; None if nobody listens."""
+        if self.tell is not None:
+            tell = self.tell
+            return lambda left: tell(self, left, scope.ahead())
+        if scope.control.line is None:
+            return None
+        say = scope.control.line.ahead(scope.control.run)
+        return lambda left: left and say(pickling.dumps((self.task, self.part, left)))
+
     def _make(
         self,
         scope: Scope,
-        line: Line,
+        tell: Callable[[frozenset[int]], object],
         calling: Calling,
         todo: Iterable[tuple[int, OneCall]],
     ) -> frozenset[int]:
         """Make calls; gives the places of those that were given back, lest they wait."""
-        say = line.ahead(scope.control.run)
-
-        def tell(left: frozenset[int]) -> None:
-            say(pickling.dumps((self.task, self.part, left)))
-
         unbegun = Unbegun(todo, scope.now() + self.seconds + _GRACE, self.bound, tell)
         lookout.watch(unbegun)
         try:
             calling.make(unbegun, self.seconds, self.bound)
         finally:
             lookout.leave(unbegun)
+            unbegun.close()
         return unbegun.given_back
 
     def _packed(self, scope: Scope, values: list[Any], bare: frozenset[type]) -> list[Any]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import pickle
 import struct
+from array import array
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from flowgraph.runtime.failure import Failure
     from flowgraph.runtime.positions import Index
@@ -29,6 +31,7 @@ __all__ = [
     "add_calls",
     "attempts_in",
     "change_outcome",
+    "pack_quick",
     "pack_row",
     "pack_rows",
     "read_bundles",
@@ -43,7 +46,10 @@ TIMED_OUT_RETRIED: Final = 4
 SKIPPED: Final = 5
 
 _ROW = struct.Struct("<iqqiibdd")
-_HEAD = struct.Struct("<iiddHII")
+_HEAD = struct.Struct("<iiddHIII")
+_EPOCH = struct.Struct("<d")
+_QUICK = 20
+"""Bytes of a quick call: the number of its node, begin and end."""
 _OUTCOME = struct.calcsize("<iqqii")
 """Where in a packed record its outcome stands, in bytes."""
 
@@ -119,6 +125,12 @@ class Bundle:
     """Values that were there but cannot travel."""
     part: int = 0
     """Which of the pieces that the task was done in."""
+    quick: bytes = b""
+    """Single calls that succeeded at once, packed; see `pack_quick`."""
+
+    def records(self) -> Iterator[Row]:
+        """All its records, one by one."""
+        return chain(rows(self.rows), _quick_rows(self.quick)) if self.quick else rows(self.rows)
 
     def pack(self) -> bytes:
         """The bundle as bytes that say themselves where they end."""
@@ -126,9 +138,9 @@ class Bundle:
         failures = b""
         if self.failures or self.lost:
             failures = pickle.dumps((self.failures, self.lost), protocol=5)
-        lengths = len(worker), len(self.rows), len(failures)
+        lengths = len(worker), len(self.rows), len(self.quick), len(failures)
         head = _HEAD.pack(self.task, self.part, self.started, self.ended, *lengths)
-        return b"".join((head, worker, self.rows, failures))
+        return b"".join((head, worker, self.rows, self.quick, failures))
 
     def __reduce__(self) -> tuple[object, ...]:
         return _one_bundle, (self.pack(),)
@@ -144,17 +156,52 @@ def read_bundles(data: bytes) -> Iterator[Bundle]:
     while at < len(data):
         task, part, started, ended, *lengths = _HEAD.unpack_from(data, at)
         at += _HEAD.size
-        worker, packed, failed = (data[at : at + lengths[0]], b"", b"")
-        at += lengths[0]
-        packed, at = data[at : at + lengths[1]], at + lengths[1]
-        failed, at = data[at : at + lengths[2]], at + lengths[2]
+        parts = []
+        for length in lengths:
+            parts.append(data[at : at + length])
+            at += length
+        worker, packed, quick, failed = parts
         failures, lost = pickle.loads(failed) if failed else ((), ())
-        yield Bundle(task, worker.decode(), started, ended, packed, failures, lost, part)
+        yield Bundle(task, worker.decode(), started, ended, packed, failures, lost, part, quick)
 
 
 def rows(packed: bytes | bytearray) -> Iterator[Row]:
     """The records in a bundle, one by one."""
     return _ROW.iter_unpack(packed)
+
+
+def pack_quick(calls: Sequence[float], epoch: float) -> bytes:
+    """Single calls that succeeded at once, packed column by column: a third of their rows' price.
+
+    Parameters
+    ----------
+    calls : sequence of float
+        Of each the number of its node, and when it began and ended, in seconds.
+    epoch : float
+        What is to be added to these for seconds since the epoch.
+
+    Examples
+    --------
+    >>> packed = pack_quick([3, 1.5, 1.75, 4, 2.0, 2.5], 100.0)
+    >>> list(Bundle(0, "worker", 0.0, 0.0, b"", quick=packed).records())
+    [(3, -1, -1, 1, 1, 0, 101.5, 0.25), (4, -1, -1, 1, 1, 0, 102.0, 0.5)]
+    """
+    if not calls:
+        return b""
+    columns = array("i", calls[::3]), array("d", calls[1::3]), array("d", calls[2::3])
+    return _EPOCH.pack(epoch) + b"".join([column.tobytes() for column in columns])
+
+
+def _quick_rows(packed: bytes) -> Iterator[Row]:
+    """The records of calls that `pack_quick` packed."""
+    (epoch,) = _EPOCH.unpack_from(packed)
+    count, view = len(packed) // _QUICK, memoryview(packed)[_EPOCH.size :]
+    middle = 4 * count
+    times = array("d", view[middle:].tobytes())
+    for node, begun, ended in zip(
+        array("i", view[:middle].tobytes()), times[:count], times[count:], strict=True
+    ):
+        yield node, -1, -1, 1, 1, OK, begun + epoch, ended - begun
 
 
 def pack_rows(records: Iterable[Iterable[float]]) -> bytes:

@@ -21,6 +21,7 @@ from flowgraph.runtime.report import (
     Lost,
     add_calls,
     change_outcome,
+    pack_quick,
     pack_row,
 )
 from flowgraph.runtime.watch import SLOW
@@ -85,6 +86,7 @@ class Scope:
         "failures",
         "lost",
         "now",
+        "quick",
         "started",
         "task",
     )
@@ -97,6 +99,8 @@ class Scope:
         self.started = self.now()
         self._epoch = time.time() - self.started
         self._rows = bytearray()
+        self.quick: list[float] = []
+        """Single calls that succeeded at once: of each the number of the node, begin and end."""
         self._open: dict[int, tuple[int, float, int]] = {}
         self._stop = control.stop if control.line is None else control.line.stop()
         self.failures: list[Failure] = []
@@ -147,10 +151,6 @@ class Scope:
             end - start,
         )
 
-    def note_call(self, node: int, begun: float, ended: float) -> None:
-        """Add the record of one call that succeeded at once; quicker than `note`."""
-        self._rows += pack_row(node, -1, -1, 1, 1, OK, begun + self._epoch, ended - begun)
-
     def change(self, mark: tuple[int, int], outcome: int) -> None:
         """Give the record that was added at ``mark`` another outcome."""
         change_outcome(self._rows, mark[0], outcome)
@@ -194,6 +194,20 @@ class Scope:
         del self._rows[mark[0] :]
         del self.failures[mark[1] :]
 
+    def forget(self) -> None:
+        """Strike out all that was noted."""
+        self.rollback((0, 0))
+        self.quick.clear()
+
+    def ahead(self) -> Bundle | None:
+        """What can be told of calls that succeeded at once, ahead of all else; it is told once."""
+        told = self.quick[:]
+        if not told:
+            return None
+        del self.quick[: len(told)]
+        now, started = self.now() + self._epoch, self.started + self._epoch
+        return Bundle(self.task, here(), started, now, b"", quick=pack_quick(told, self._epoch))
+
     def bundle(self, part: int = 0) -> Bundle:
         """What is to be reported; ``part`` numbers the pieces that the task is done in."""
         return Bundle(
@@ -205,6 +219,7 @@ class Scope:
             tuple(self.failures),
             tuple(self.lost),
             part,
+            pack_quick(self.quick, self._epoch),
         )
 
 

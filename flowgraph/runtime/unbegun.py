@@ -3,6 +3,7 @@
 A stint looks at the clock between its calls.  When one of them is slow, those behind
 it would wait for its end, whoever is free.  So another thread takes them away when the
 stint's time is up: each call is taken out of one queue, by one of the two.
+The driver is told of them, and can ask what was made before the slow one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Unbegun:
     bound : container of int
         Places of the calls that stay with the one before.
     tell : callable
-        Called, in another thread, with the places of those that are given back.
+        Called, in another thread, with the places of those that are given back; again and
+        again while the stint is at a slow call, mostly with none.
 
     Attributes
     ----------
@@ -51,7 +53,7 @@ class Unbegun:
     ([(1, 'b')], [frozenset({2, 3, 4})])
     """
 
-    __slots__ = ("_bound", "_lock", "_tell", "_todo", "_until", "given_back")
+    __slots__ = ("_bound", "_closed", "_lock", "_tell", "_todo", "_until", "given_back")
 
     def __init__(
         self,
@@ -66,6 +68,12 @@ class Unbegun:
         self._bound = bound
         self._tell = tell
         self._lock = Lock()
+        self._closed = False
+
+    def close(self) -> None:
+        """Tell nothing any more."""
+        with self._lock:
+            self._closed = True
 
     def __iter__(self) -> Iterator[tuple[int, OneCall]]:
         """The calls to be begun, one after the other."""
@@ -82,12 +90,13 @@ class Unbegun:
 
     def look(self, now: float) -> None:
         """Give back what is not begun, if time is up; to be called in another thread."""
-        if now < self._until or not self._todo:
+        if now < self._until:
             return
         with self._lock:
+            if self._closed:
+                return
             taken = self._taken()
             self.given_back |= taken
-        if taken:
             with suppress(Exception):  # else it is told when the stint ends
                 self._tell(taken)
 

@@ -194,7 +194,7 @@ def lost(
             "install it on every worker."
         )
         annotate(error, Mend(told))
-    scope.rollback((0, 0))
+    scope.forget()
     return work.lost(scope, error, worker, inputs)
 
 
