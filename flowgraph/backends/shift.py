@@ -120,14 +120,17 @@ class Shift:
         """Take from a stint in this process what it has made, and what it has not begun."""
         if bundle is None and not slots:
             return
-        with self._lock:
-            if self._closed:
-                return
-            part = self._foreman.look(stint, slots)
-            if bundle is not None:
-                self._desk.note(self._key, Report(replace(bundle, part=part)))
-        self._desk.wake()
-        self.go_on()
+        try:
+            with self._lock:
+                if self._closed:
+                    return
+                part = self._foreman.look(stint, slots)
+                if bundle is not None:
+                    self._desk.note(self._key, Report(replace(bundle, part=part)))
+            self._desk.wake()
+            self.go_on()
+        except BaseException as error:
+            self._break_off(error)
 
     def split(self, stint: Stint) -> bool:
         """Hand out the calls of a stint that was lost a few at a time; False if it cannot be."""
@@ -147,11 +150,15 @@ class Shift:
         try:
             self._take(stint, future)
             self.go_on()
-        except BaseException as error:  # else nobody would hear of it, and the run would wait
-            with self._lock:
-                known, self._closed = self._closed, True
-            if not known and not self.whole.done():
-                self.whole.set_exception(error)
+        except BaseException as error:
+            self._break_off(error)
+
+    def _break_off(self, error: BaseException) -> None:
+        """End the region with an error: else nobody would hear of it, and the run would wait."""
+        with self._lock:
+            known, self._closed = self._closed, True
+        if not known and not self.whole.done():
+            self.whole.set_exception(error)
 
     def _take(self, stint: Stint, future: Future[Outcome]) -> None:
         """Note what a stint made."""

@@ -13,12 +13,15 @@ import gc
 import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["no_collections"]
+
+_MANY: Final = 10_000
+"""New objects, from which on a look at them all takes a millisecond."""
 
 _counting = threading.Lock()
 _users = 0
@@ -45,7 +48,9 @@ def no_collections() -> Iterator[None]:
 
 
 def _grow_old() -> None:
-    """Put all objects there are into the oldest generation, in no time."""
+    """Put all objects there are into the oldest generation, if many are new."""
+    if gc.get_count()[0] < _MANY:
+        return
     if not gc.get_freeze_count():  # else somebody has frozen his own, and wants them so
         gc.freeze()
         gc.unfreeze()

@@ -6,6 +6,7 @@ from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.errors.wording import Mend
+from flowgraph.runtime.call import PLAIN
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.failure import Failure, Skip, annotate
 from flowgraph.runtime.outcome import Outcome
@@ -90,7 +91,11 @@ class Done(Results):
 
     def receipt(self) -> Done:
         """The same, but for the heavy values."""
-        room, values = _ROOM, []
+        room, values = _ROOM, list[Any]()
+        if PLAIN.issuperset(map(type, self.values)):
+            weights = list(map(getsizeof, self.values))
+            if max(weights, default=0) <= LIGHT and sum(weights) <= room:
+                return self
         for value in self.values:
             weight = _weight(value)
             stays = weight > LIGHT or room < weight

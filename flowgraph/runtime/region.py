@@ -107,6 +107,11 @@ class Stint(Work):
         pairs = zip(self.slots, self._calls(), strict=True)
         return tuple([_place(call, self.stages) for k, call in pairs if k not in self.inner])
 
+    def maker_of(self, outcome: Outcome) -> Place | tuple[Place, ...]:
+        """None of plain values, which can always be packed."""
+        made: Done = outcome.value
+        return () if PLAIN.issuperset(map(type, made.values)) else self.maker
+
     def _calls(self) -> Sequence[OneCall]:
         calls = self.calls.open()
         if type(calls[0]) is OneCall:

@@ -75,6 +75,10 @@ class Work:
         """The node that made its value; the nodes that made its several values."""
         return self.last_maker()
 
+    def maker_of(self, outcome: Outcome) -> Place | tuple[Place, ...]:
+        """The same, as far as somebody may have to ask for it."""
+        return self.maker
+
     def last_maker(self) -> Place:
         """The last node that makes a value: a filter only lets one through."""
         if not self.partial:
@@ -234,7 +238,7 @@ def _lost_calls(maker: Place | tuple[Place, ...], failures: Iterable[Failure]) -
 def _report(scope: Scope, work: Work, outcome: Outcome, inputs: Sequence[Outcome]) -> Outcome:
     """Put the task's records where the driver will find them."""
     control = scope.control
-    outcome.maker = work.maker
+    outcome.maker = work.maker_of(outcome)
     if work.seals if control.line is not None else control.seals and not work.light:
         scope.lost.extend(_lost_calls(work.maker, outcome.seal()))
     for given in inputs:
