@@ -18,7 +18,8 @@ from strategies import cases
 from conftest import BACKENDS, backend_named
 from flowgraph import Graph, Retry, SkippedError, StageError, StageTimeout, stage
 from flowgraph.backends import local
-from flowgraph.backends.foreman import Foreman, Rule
+from flowgraph.backends.foreman import Foreman
+from flowgraph.backends.rule import Rule
 from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.freeze import freeze
 from flowgraph.compiler.gather import gather

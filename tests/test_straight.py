@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from flowgraph import Graph, Retry, stage
-from flowgraph.backends.foreman import Foreman, Rule
+from flowgraph.backends.foreman import Foreman
+from flowgraph.backends.rule import Rule
 from flowgraph.runtime.call import Slot
 from flowgraph.runtime.calling import OneCall
 from flowgraph.runtime.code import Code, Control, Parcel, Stage

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from distributed import KilledWorker
 
-from flowgraph.backends.foreman import Foreman, Rule
+from flowgraph.backends.foreman import Foreman
 from flowgraph.backends.held import Held, whole
 from flowgraph.backends.losses import Losses
+from flowgraph.backends.rule import Rule
 from flowgraph.backends.shift import Shift
 from flowgraph.backends.underway import Underway
 from flowgraph.runtime.calm import no_collections

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
+from flowgraph.backends.away import Away
 from flowgraph.backends.roster import Roster
 from flowgraph.runtime import pickling
 from flowgraph.runtime.code import Parcel
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flowgraph.backends.roster import Claim
+    from flowgraph.backends.rule import Rule
     from flowgraph.runtime.calling import OneCall
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.handover import Done
     from flowgraph.runtime.region import Region, Tell
 
-__all__ = ["Foreman", "Rule"]
+__all__ = ["Foreman"]
 
 _WORTH: Final = 5
 """What part of a stint the calls that are ready must take together, for them to be shared."""
@@ -34,40 +35,11 @@ _HEAVY: Final = 1_000_000
 """Bytes that a stint keeps on its worker, from which on values stay where they are made."""
 _LIGHT: Final = 8
 """Stints in a row without such values, from which on they end by the clock again."""
-
-
 _QUICK: Final = 20e-6
 """Seconds of a call, up to which a thread makes them all: to hand them out would take as long."""
 _ROW: Final = 10e-3
 """Seconds of a stint of such calls."""
 _NOTHING: Final[frozenset[int]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """How the calls of a region are cut into stints.
-
-    Parameters
-    ----------
-    workers : int
-        Stints that are made at once.
-    seconds : float
-        Length of a stint.
-    most : int
-        Calls of a stint at most.
-    first : int
-        What part of its share of the ready calls a worker gets as long as their time is unknown.
-    far : bool
-        True if stints are so long on their way that quick calls wait for those that
-        are under way, to go together; and if heavy values can stay with the worker
-        that made them.
-    """
-
-    workers: int
-    seconds: float
-    most: int = 4096
-    first: int = 4
-    far: bool = False
 
 
 class Foreman:
@@ -112,6 +84,7 @@ class Foreman:
     The calls of ``b`` and ``c``, which both read ``a``:
 
     >>> import pickle
+    >>> from flowgraph.backends.rule import Rule
     >>> from flowgraph.runtime.calling import OneCall
     >>> from flowgraph.runtime.code import Code, Control, Stage
     >>> from flowgraph.runtime.call import Slot
@@ -149,17 +122,14 @@ class Foreman:
         self._travels = travels
         self._roster = Roster(region.calls.open(), inputs, region.gives, travels=travels)
         self._fixed = False
-        self._parts = 0
-        self._away: set[int] = set()
-        self._late: set[int] = set()
-        self._returned: dict[int, frozenset[int]] = {}
+        self._away = Away()
+        self._late: frozenset[int] = frozenset()
         self._pace: float | None = None
         self._light = 0
         self._suspects = 0
         self._portion = 1
         self._share = 0
         self._doubts = False
-        self._settled: dict[int, set[int]] = {}
 
     def next(
         self, *, hurry: bool = False, tell: Tell | None = None
@@ -186,14 +156,14 @@ class Foreman:
             self._suspects = max(0, self._suspects - len(claim.slots))
             return self._stint(claim, tell)
         if pace is None:
-            self._share = self._share or min(rule.most, -(-ready // (rule.first * rule.workers)))
+            self._share = self._share or rule.share(ready)
             return self._stint(self._roster.claim(self._share), tell)
         many = min(rule.most, int(rule.seconds / pace) + 1)
         is_little = max(ready, 2) * pace <= rule.seconds / _WORTH
         if is_little and not self._fixed:
             if hurry:
-                self._late = set(self._away)
-            if rule.far and not self._away <= self._late:
+                self._late = self._away.parts()
+            if rule.far and not self._away.parts() <= self._late:
                 self.waits = True
                 return None
             return self._stint(self._roster.claim(many, with_readers=True), tell)
@@ -234,15 +204,13 @@ class Foreman:
         tell: Tell | None,
     ) -> Stint:
         region = self._region
-        part, self._parts = self._parts, self._parts + 1
-        self._away.add(part)
         return Stint(
             task=region.task,
             node=region.node,
             name=region.name,
             stage=region.stage,
             reads=1,
-            part=part,
+            part=self._away.begin(),
             slots=slots,
             calls=Parcel(self._roster.calls(slots), _packed),
             bound=bound,
@@ -255,9 +223,7 @@ class Foreman:
 
     def give_back(self, stint: Stint, slots: frozenset[int]) -> None:
         """Take back calls that a stint will not make, while it is at others."""
-        before = self._returned.get(stint.part, frozenset())
-        self._returned[stint.part] = before | slots
-        self._roster.free(slots - before)  # made anew, it gives back the same again, or more
+        self._roster.free(self._away.give_back(stint.part, slots))
 
     def look(self, stint: Stint, slots: frozenset[int]) -> int:
         """Take what a stint in this process has made so far, and take back what it will not make.
@@ -267,16 +233,15 @@ class Foreman:
         int
             A number for what is reported of it, as if it were a stint.
         """
-        roster, settled = self._roster, self._settled.setdefault(stint.part, set())
+        roster, away = self._roster, self._away
         if roster.straight:
             roster.scatter(stint.slots)
         self.give_back(stint, slots)
-        others = self._returned[stint.part] | settled
-        made = [slot for slot in stint.slots if slot not in others and roster.is_made(slot)]
+        settled = away.settled(stint.part)
+        made = [slot for slot in stint.slots if slot not in settled and roster.is_made(slot)]
         roster.settle(made)
-        settled.update(made)
-        part, self._parts = self._parts, self._parts + 1
-        return part
+        away.settle(stint.part, made)
+        return away.number()
 
     def split(self, stint: Stint) -> bool:
         """Have the calls of a stint that took its workers down made again, a few at a time.
@@ -293,11 +258,10 @@ class Foreman:
         bool
             False if it is one call, or calls in a row: then nothing is done.
         """
-        slots = frozenset(stint.slots) - self._returned.get(stint.part, frozenset())
+        slots = frozenset(stint.slots) - self._away.returned(stint.part)
         if len(slots - stint.bound) == 1:
             return False
-        self._away.discard(stint.part)
-        self._returned.pop(stint.part, None)
+        self._away.end(stint.part)
         self._roster.free(slots)
         self._suspects += len(slots)
         self._portion = max(1, len(slots) // _SUSPECTS)
@@ -320,24 +284,22 @@ class Foreman:
         """
         done: Done = outcome.value
         roster, left = self._roster, done.left
-        self._away.discard(stint.part)
+        returned, settled = self._away.end(stint.part)
         if roster.straight:
             if self._goes_on(stint, done):
                 self.over = self.over or not roster.open or self._has_failed(outcome)
                 return True
             roster.scatter(stint.slots)
-        returned = self._returned.pop(stint.part, frozenset())
         if not returned <= left:
             # Its worker was lost, and Dask made all of it anew: others make these by now.
             roster.free(frozenset(stint.slots) - returned)
             return False
         if done.values:
             roster.put([k for k in stint.slots if k not in stint.inner], done.values, left)
+        others = returned | settled
         if self._travels:
-            others = set(returned)
             made = [slot for slot in stint.slots if slot not in left]
         else:
-            others = self._settled.pop(stint.part, set()) | returned
             made = [s for s in stint.slots if s not in others and roster.is_made(s)]
         roster.settle(made)
         if len(made) < len(stint.slots):

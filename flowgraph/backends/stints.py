@@ -9,7 +9,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowgraph.backends.call import DaskCall
-from flowgraph.backends.foreman import Foreman, Rule
+from flowgraph.backends.foreman import Foreman
+from flowgraph.backends.rule import Rule
 from flowgraph.backends.shift import Shift
 from flowgraph.runtime.outcome import Report
 from flowgraph.runtime.region import Region
