@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "grown"]
 
-_LOOK: Final = 50e-6
+_LOOK: Final = 100e-6
 """Seconds between looks at the clock, where items are quicker than that."""
 _LARGEST_CHUNK: Final = 4096
 _FEW: Final = 8
