@@ -106,7 +106,10 @@ class Combiner:
                 with no_collections():
                     extend(first, table)
                 continue
-            made = self._combine(first, len(table), table.items)
+            if first:
+                made = self._combine(first, len(table), table.items)
+            else:  # nothing to combine with: copied as it is
+                made = self._attempt(self._plan.op, len(table), partial(_copied, first, table))
             if isinstance(made, Failure):
                 return made
         return first
@@ -135,7 +138,8 @@ class Combiner:
         table.update(made)
         return table
 
-    def _attempt(self, number: int, calls: int, call: Callable[[], Any]) -> Any | Failure:
+    def _attempt(self, number: int | None, calls: int, call: Callable[[], Any]) -> Any | Failure:
+        assert number is not None
         stage = self._stages[number]
         site = Site(stage, self._plan.node, self._plan.name, count=self._count)
         watch = entered(self._stack, stage, self._scope)
@@ -181,3 +185,8 @@ class Keying(Sink):
             if type(table) is Failure:
                 return table
         return self._combiner.joined(tables[0], tables[1:]) if tables else {}
+
+
+def _copied(first: Table, table: Table) -> Table:
+    first.update(table)
+    return first
