@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["all_are", "all_ones", "caller", "hashable", "is_constant"]
+__all__ = ["all_are", "all_ones", "caller", "is_constant", "key_caller"]
 
 _PLAIN: Final = bool, bytes, float, int, str
 """Types that can be hashed, and that give back what is of them already."""
@@ -33,16 +33,34 @@ def caller(function: Callable[[Any], Any]) -> Callable[[Sequence[Any]], Sequence
 
     Examples
     --------
-    >>> caller(str.lower)(["A", "B"]), caller(lambda _: 1)("ab"), caller(str)(["a", 1])
-    (['a', 'b'], [1, 1], ['a', '1'])
+    >>> caller(str.lower)(["A", "B"]), caller(lambda _: 1)("ab")
+    (['a', 'b'], [1, 1])
     """
     if is_constant(function):
         return partial(_alike, function)
     if type(function) is FunctionType:  # Python calls its own functions quicker than map does
         return lambda values: [function(value) for value in values]
-    if any(function is kind for kind in _PLAIN):
-        return partial(_converted, function)
     return partial(_mapped, function)
+
+
+def key_caller(function: Callable[[Any], Any]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """The same for results that a dict can take; one that it cannot raises.
+
+    What a plain type makes of values that are of it is they themselves.
+
+    Examples
+    --------
+    >>> key_caller(str)(["a", 1]), key_caller(len)(["a", ""])
+    (['a', '1'], [1, 0])
+    >>> key_caller(list)(["a"])
+    Traceback (most recent call last):
+    TypeError: unhashable type: 'list'
+    """
+    call = caller(function)
+    for kind in _PLAIN:
+        if function is kind:
+            return lambda values: values if all_are(kind, values) else _hashable(call(values))
+    return lambda values: _hashable(call(values))
 
 
 def is_constant(function: Callable[[Any], Any]) -> bool:
@@ -87,8 +105,7 @@ def all_ones(values: Sequence[Any]) -> bool:
     return all_are(int, values) and operator.countOf(values, 1) == len(values)
 
 
-def hashable(keys: Sequence[Any]) -> Sequence[Any]:
-    """The keys; one that a dict cannot take is the failure of the stage that gave it."""
+def _hashable(keys: Sequence[Any]) -> Sequence[Any]:
     if len(keys) and not (type(keys[0]) in _PLAIN and all_are(type(keys[0]), keys)):
         deque(map(hash, keys), maxlen=0)
     return keys
@@ -97,10 +114,6 @@ def hashable(keys: Sequence[Any]) -> Sequence[Any]:
 def _alike(function: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
     """The first value's result for all: called once, it raises if it does not take one value."""
     return [function(value) for value in values[:1]] * len(values)
-
-
-def _converted(kind: Callable[[Any], Any], values: Sequence[Any]) -> Sequence[Any]:
-    return values if all_are(kind, values) else _mapped(kind, values)  # type: ignore[arg-type]
 
 
 def _mapped(function: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.runtime.attempt import Site, attempt
 from flowgraph.runtime.calm import no_collections
-from flowgraph.runtime.each import all_ones, caller, hashable, is_constant
+from flowgraph.runtime.each import all_ones, caller, is_constant, key_caller
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.sink import Sink
@@ -75,7 +75,7 @@ class Combiner:
         self._plan = plan
         self._count = count
         self._stages = scope.control.code.stages()
-        self._keys = caller(self._stages[plan.key].function)
+        self._keys = key_caller(self._stages[plan.key].function)
         self._op = None if plan.op is None else self._stages[plan.op].function
         value = None if plan.value is None else self._stages[plan.value].function
         self._values = None if value is None else caller(value)
@@ -84,7 +84,7 @@ class Combiner:
     def add(self, table: Table, values: Sequence[Any]) -> Table | Failure:
         """A table with some items added; it is changed, or lost with the failure."""
         plan, total = self._plan, len(values)
-        keys = self._attempt(plan.key, total, lambda: hashable(self._keys(values)))
+        keys = self._attempt(plan.key, total, lambda: self._keys(values))
         if isinstance(keys, Failure):
             return keys
         combined: Any = values
