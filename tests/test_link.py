@@ -130,6 +130,16 @@ def test_a_long_stream_is_the_last_result_of_its_block():
     assert (len(done[2].head), done[2].draw()) == (DRAWN, [])
 
 
+@pytest.mark.parametrize("function", [str.split, str.splitlines, bytes.split])
+def test_functions_that_only_give_lists_are_called_like_others(function):
+    text = str if function in (str.split, str.splitlines) else str.encode
+    block = [text(line) for line in ("a b", "", "c")]
+    done = []
+    end = new_link("flat_map", function).extend(done, [*block, None])
+    assert done == [function(line) for line in block]
+    assert isinstance(end.error, TypeError)
+
+
 def test_what_has_no_items_says_whose_it_was_and_what_to_do():
     end = new_link("starmap", max).extend([], [(1, 2), 7])
     assert mends(end.error) == [

@@ -30,6 +30,9 @@ Operation = Literal["map", "starmap", "filter", "flat_map", "values"]
 DRAWN: Final = 2048
 """Items drawn from a flat_map's generator at a time."""
 
+_LISTING: Final = str.split, str.rsplit, str.splitlines, bytes.split, bytes.splitlines
+"""Functions that can only give lists: nobody need ask each result what it is."""
+
 
 @dataclass(slots=True)
 class Stream:
@@ -65,6 +68,8 @@ def bind(
     called = _called(operation, function, args, kwargs)
     if operation == "filter":
         return lambda done, block: done.extend(map(truth, called(block)))
+    if operation == "flat_map" and any(function is each for each in _LISTING):
+        return lambda done, block: done.extend(called(block))
     if operation == "flat_map":
         return lambda done, block: done.extend(_drawn(called(block)))
     if lists:

@@ -1,37 +1,41 @@
 """Values combined by their keys: first inside each partition, then in a tree.
 
-A table is a dict, so keys are equal as in a dict, and they stand in the order
-in which they first came: partitions are in the order of the source, and so are
-the tables that are put together.
+Keys of a table stand in the order in which they first came: partitions are in the
+order of the source, and so are the tables that are put together.
 """
 
 from __future__ import annotations
 
 import operator
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.runtime.attempt import Site, attempt
 from flowgraph.runtime.calm import no_collections
+from flowgraph.runtime.each import all_ones, caller, is_constant, key_caller
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.sink import Sink
+from flowgraph.runtime.tables import (
+    Adding,
+    AddingOnes,
+    awaited_changes,
+    changes,
+    extend,
+    grouped,
+)
 from flowgraph.runtime.watch import entered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import ExitStack
 
     from flowgraph.runtime.positions import Where
     from flowgraph.runtime.scope import Scope
+    from flowgraph.runtime.tables import Table
 
 __all__ = ["Combiner", "KeyedPlan", "Keying"]
-
-Table = dict[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +75,28 @@ class Combiner:
         self._plan = plan
         self._count = count
         self._stages = scope.control.code.stages()
-        self._key = self._stages[plan.key].function
+        self._keys = key_caller(self._stages[plan.key].function)
         self._op = None if plan.op is None else self._stages[plan.op].function
-        self._value = None if plan.value is None else self._stages[plan.value].function
+        value = None if plan.value is None else self._stages[plan.value].function
+        self._values = None if value is None else caller(value)
+        self._alike = value is not None and is_constant(value)
 
     def add(self, table: Table, values: Sequence[Any]) -> Table | Failure:
         """A table with some items added; it is changed, or lost with the failure."""
-        plan, key, total = self._plan, self._key, len(values)
-        keys = self._attempt(plan.key, total, lambda: _hashable(_each(key, values)))
+        plan, total = self._plan, len(values)
+        keys = self._attempt(plan.key, total, lambda: self._keys(values))
         if isinstance(keys, Failure):
             return keys
         combined: Any = values
-        if plan.value is not None and self._value is not None:
-            made = self._value
-            combined = self._attempt(plan.value, total, lambda: _each(made, values))
+        if plan.value is not None and (made := self._values) is not None:
+            combined = self._attempt(plan.value, total, lambda: made(values))
             if isinstance(combined, Failure):
                 return combined
         if plan.op is None:
-            return self._attempt(plan.key, total, lambda: _grouped(table, keys, combined))
+            return self._attempt(plan.key, total, lambda: grouped(table, keys, combined))
+        in_place = self._op is operator.add and self._stages[plan.op].timeout is None
+        if in_place and all_ones(combined[:1] if self._alike else combined):
+            return self._attempt(plan.op, total, AddingOnes(table, keys).go_on)
         return self._combine(table, total, partial(zip, keys, combined, strict=True))
 
     def joined(self, first: Table, tables: Iterable[Table]) -> Table | Failure:
@@ -96,9 +104,12 @@ class Combiner:
         for table in tables:
             if self._op is None:
                 with no_collections():
-                    _extend(first, table)
+                    extend(first, table)
                 continue
-            made = self._combine(first, len(table), table.items)
+            if first:
+                made = self._combine(first, len(table), table.items)
+            else:  # nothing to combine with: copied as it is
+                made = self._attempt(self._plan.op, len(table), partial(_copied, first, table))
             if isinstance(made, Failure):
                 return made
         return first
@@ -112,22 +123,23 @@ class Combiner:
         assert number is not None
         stage = self._stages[number]
         if not stage.is_coroutine and stage.timeout is None:
-            return self._attempt(number, total, _Adding(table, iter(pairs()), op).go_on)
+            return self._attempt(number, total, Adding(table, iter(pairs()), op).go_on)
 
-        def changes() -> Table:
+        def changed() -> Table:
             if stage.is_coroutine:
-                awaited = partial(_awaited_changes, table, pairs(), op)
+                awaited = partial(awaited_changes, table, pairs(), op)
                 return call_on_loop(self._scope, stage, awaited)
-            return _changes(table, pairs(), op)
+            return changes(table, pairs(), op)
 
         # An attempt that is abandoned goes on, so each has a table of its own.
-        made = self._attempt(number, total, changes)
+        made = self._attempt(number, total, changed)
         if isinstance(made, Failure):
             return made
         table.update(made)
         return table
 
-    def _attempt(self, number: int, calls: int, call: Callable[[], Any]) -> Any | Failure:
+    def _attempt(self, number: int | None, calls: int, call: Callable[[], Any]) -> Any | Failure:
+        assert number is not None
         stage = self._stages[number]
         site = Site(stage, self._plan.node, self._plan.name, count=self._count)
         watch = entered(self._stack, stage, self._scope)
@@ -175,94 +187,6 @@ class Keying(Sink):
         return self._combiner.joined(tables[0], tables[1:]) if tables else {}
 
 
-def _each(function: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
-    """What a function gives for each value."""
-    if type(function) is FunctionType:  # Python calls its own functions quicker than map does
-        return [function(value) for value in values]
-    made = list(map(function, values))
-    if len(made) < len(values):
-        raise StopIteration(f"raised by {function!r}")  # map took it for its own end
-    return made
-
-
-def _hashable(keys: list[Any]) -> list[Any]:
-    """The keys; one that a dict cannot take is the failure of the stage that gave it."""
-    deque(map(hash, keys), maxlen=0)
-    return keys
-
-
-def _grouped(table: Table, keys: Iterable[Any], values: Iterable[Any]) -> Table:
-    for key, value in zip(keys, values, strict=True):
-        if key in table:
-            table[key].append(value)
-        else:
-            table[key] = [value]
-    return table
-
-
-class _Adding:
-    """Pairs that are combined with a table, from where the attempt before got stuck."""
-
-    __slots__ = ("_op", "_pairs", "_table")
-
-    def __init__(
-        self, table: Table, pairs: Iterator[tuple[Any, Any]], op: Callable[[Any, Any], Any]
-    ) -> None:
-        self._table = table
-        self._pairs = pairs
-        self._op = op
-
-    def go_on(self) -> Table:
-        """The table, when all pairs are in it."""
-        table, op = self._table, self._op
-        get = table.get
-        key = value = None
-        try:
-            if op is operator.add:  # quicker than calling it
-                for key, value in self._pairs:
-                    old = get(key)
-                    table[key] = value if old is None and key not in table else old + value
-            else:
-                for key, value in self._pairs:
-                    old = get(key)
-                    table[key] = value if old is None and key not in table else op(old, value)
-        except BaseException:
-            self._pairs = chain(((key, value),), self._pairs)
-            raise
-        return table
-
-
-def _changes(base: Table, pairs: Iterable[tuple[Any, Any]], op: Callable[[Any, Any], Any]) -> Table:
-    """What a table's entries become when pairs are combined with them; it is left as it is."""
-    made: Table = {}
-    for key, value in pairs:
-        if key in made:
-            made[key] = op(made[key], value)
-        elif key in base:
-            made[key] = op(base[key], value)
-        else:
-            made[key] = value
-    return made
-
-
-async def _awaited_changes(
-    base: Table, pairs: Iterable[tuple[Any, Any]], op: Callable[[Any, Any], Awaitable[Any]]
-) -> Table:
-    """The same with a coroutine to combine by."""
-    made: Table = {}
-    for key, value in pairs:
-        if key in made:
-            made[key] = await op(made[key], value)
-        elif key in base:
-            made[key] = await op(base[key], value)
-        else:
-            made[key] = value
-    return made
-
-
-def _extend(first: Table, table: Table) -> None:
-    for key, values in table.items():
-        if key in first:
-            first[key].extend(values)
-        else:
-            first[key] = list(values)
+def _copied(first: Table, table: Table) -> Table:
+    first.update(table)
+    return first
