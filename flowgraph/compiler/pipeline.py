@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from flowgraph.compiler import story
@@ -68,8 +68,9 @@ _COLLECTIONS: Final = frozenset(get_args(Collection))
 _ONE_BY_ONE: Final = frozenset({Chain, Series})
 
 
+@lru_cache
 def _back(shape: Shape) -> Sequence[_Pass]:
-    """The passes that make steps of their own."""
+    """The passes that make steps of their own, kept for the next run of this shape."""
     return (
         _Pass("keyed", keyed, story.of_keyed, of=frozenset({Keyed})),
         _Pass("realign", partial(realign, shape=shape), story.of_realign, of=_ARRANGED),

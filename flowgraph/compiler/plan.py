@@ -102,8 +102,7 @@ def _length(step: Step, of: Sequence[int | None]) -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A task of the plan."""
 
     key: Key
@@ -117,8 +116,7 @@ class Job:
     """True if a cluster is to keep its value to the end of the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where the value of a target is found."""
 
     node: str

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import io
 from collections import ChainMap
-from dataclasses import dataclass
 from types import CodeType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import cloudpickle
 
@@ -123,8 +122,7 @@ def _rebuild_tracebacks() -> None:
     use_frames(make)
 
 
-@dataclass(frozen=True, slots=True)
-class Cargo:
+class Cargo(NamedTuple):
     """Something of the user's that tasks take along."""
 
     parcel: Parcel[Any]
