@@ -7,6 +7,7 @@ waits for.  Keys are given at the end, when it is known how many there are.
 from __future__ import annotations
 
 import os
+import pickle
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -154,7 +155,11 @@ class Drafts:
         return number
 
     def parcel(
-        self, value: T, *told: tuple[str, Any], calls: Sequence[Call | Each] = ()
+        self,
+        value: T,
+        *told: tuple[str, Any],
+        calls: Sequence[Call | Each] = (),
+        plain: bool = False,
     ) -> Parcel[T]:
         """A value on its way to a worker.
 
@@ -167,8 +172,10 @@ class Drafts:
             cannot travel.
         calls : sequence of Call or Each
             Whose arguments are in it, too.
+        plain : bool
+            True if there is nothing in it that only we know how to pickle.
         """
-        parcel = Parcel(value, shipping.dumps)
+        parcel = Parcel(value, pickle.dumps if plain else shipping.dumps)
         self._cargo.append(Cargo(parcel, told, calls))
         return parcel
 
