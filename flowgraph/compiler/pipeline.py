@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
     from flowgraph.declare.steps import Step
 
 __all__ = ["compile_graph"]
+
+
+_FEW: Final = 500
+"""Steps for which nobody holds the collector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,9 @@ def compile_graph(
     GraphError
         If there is nothing to run, or a parameter is missing or unknown.
     """
-    with no_collections():
+    # A small graph is no work to the collector.  And it must get to look at all: what it has
+    # counted since its last look is lost when it is held, in each of very many small runs.
+    with no_collections() if len(steps) > _FEW else nullcontext():
         return _compiled(freeze(name, steps, targets), params, shape)
 
 

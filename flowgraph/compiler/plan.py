@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -59,6 +60,9 @@ class NodeInfo(NamedTuple):
     needs: tuple[str, ...] = ()
     """The nodes that it reads."""
 
+
+_FEW: Final = 500
+"""Tasks for which nobody holds the collector."""
 
 _new: Final = tuple.__new__
 """Makes a named tuple in half of the time."""
@@ -168,7 +172,7 @@ class Plan:
         control : Control
             What they share, with the plan's `code`.
         """
-        with no_collections():
+        with no_collections() if len(self.jobs) > _FEW else nullcontext():
             refs = [TaskRef(job.key) for job in self.jobs]
             return {
                 job.key: Task(job.key, perform, control, job.work, *[refs[n] for n in job.needs])
