@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flowgraph.declare.steps import Call, Each
     from flowgraph.runtime.work import Work
 
-__all__ = ["Drafts", "Found", "Lowered", "Read"]
+__all__ = ["Drafts", "Found", "Lowered", "Read", "code_of", "new_token", "parcel_of"]
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class Drafts:
         self._numbers = dict(zip([node.name for node in nodes], range(len(nodes)), strict=True))
         self._drafts: list[_Draft] = []
         self._stages: dict[int, int] = {}
-        self._table: list[StageEntry] = []
+        self._table: list[Stage[..., Any]] = []
         self._cargo: list[Cargo] = []
 
     def add(  # noqa: PLR0913  the parts of a task
@@ -142,16 +142,7 @@ class Drafts:
         number = self._stages.get(id(stage))
         if number is None:
             number = self._stages[id(stage)] = len(self._table)
-            entry = StageEntry(
-                stage.name,
-                stage.function,
-                stage.retry,
-                stage.timeout,
-                stage.sequential,
-                stage.deadline,
-                stage.is_coroutine,
-            )
-            self._table.append(entry)
+            self._table.append(stage)
         return number
 
     def parcel(
@@ -175,15 +166,15 @@ class Drafts:
         plain : bool
             True if there is nothing in it that only we know how to pickle.
         """
-        parcel = Parcel(value, pickle.dumps if plain else shipping.dumps)
+        parcel = parcel_of(value, plain=plain)
         self._cargo.append(Cargo(parcel, told, calls))
         return parcel
 
     def finish(self, targets: Sequence[Found]) -> Lowered:
         """Give keys, and the table of stages."""
-        token = _token()
+        token = new_token()
         keys = keys_of([draft.prefix for draft in self._drafts], token)
-        code = Code(tuple(self._table), shipping.dumps, cloudpickle.dumps)
+        code = code_of(self._table)
         sent = {_number(read) for found in targets for read in found.reads}
         jobs = []
         for number, draft in enumerate(self._drafts):
@@ -203,7 +194,29 @@ class Drafts:
         return Lowered(token, tuple(jobs), found, code, tuple(self._cargo))
 
 
-def _token() -> str:
+def code_of(stages: Sequence[Stage[..., Any]]) -> Code:
+    """What every worker gets of the stages, in the order in which calls number them."""
+    table = [
+        StageEntry(
+            stage.name,
+            stage.function,
+            stage.retry,
+            stage.timeout,
+            stage.sequential,
+            stage.deadline,
+            stage.is_coroutine,
+        )
+        for stage in stages
+    ]
+    return Code(tuple(table), shipping.dumps, cloudpickle.dumps)
+
+
+def parcel_of(value: T, *, plain: bool) -> Parcel[T]:
+    """A value on its way; ``plain`` says that there is nothing in it that only we can pickle."""
+    return Parcel(value, pickle.dumps if plain else shipping.dumps)
+
+
+def new_token() -> str:
     """What tells the keys of a plan from others: no word to Dask, which cuts it off in displays."""
     number = int.from_bytes(os.urandom(5), "little")
     return f"{number % 10}{number // 10 & 0xFFFFFFFF:08x}"

@@ -161,8 +161,8 @@ class Plan:
     """The stages' functions, which every worker gets."""
     cargo: tuple[Cargo, ...]
     """Everything of the user's that the tasks take along."""
-    story: tuple[tuple[str, Callable[[], str]], ...]
-    """What each pass did: its name, and what gives a few words when they are asked for."""
+    story: Callable[[], Sequence[tuple[str, Callable[[], str]]]]
+    """Gives what each pass did: its name, and what gives a few words when they are asked for."""
 
     def tasks(self, control: Control) -> dict[Key, Task]:
         """The Dask tasks of a run, each giving an outcome.
@@ -201,9 +201,10 @@ class Plan:
 
     def explain(self) -> str:
         """What the compiler did, pass by pass, and why."""
-        width = max(len(name) for name, _ in self.story)
+        story = self.story()
+        width = max(len(name) for name, _ in story)
         lines = [f"plan of graph '{self.name}' for {self.workers} workers"]
-        for name, say in self.story:
+        for name, say in story:
             first, *rest = say().splitlines() or [""]
             lines.append(f"  {name:<{width}}  {first}")
             lines.extend(f"  {'':<{width}}  {line}" for line in rest)
