@@ -69,6 +69,9 @@ class Cluster:
         self._opened = opened.pop_all() if opened else ExitStack()
 
     def _threads(self) -> int:
+        found: int = sum(self.client.nthreads().values())
+        if found:
+            return found
         begun = time.monotonic()
         try:
             self.client.wait_for_workers(1, timeout=_PATIENCE)

@@ -20,6 +20,7 @@ from flowgraph.runtime.calls import Calls, OneCall
 
 if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
+    from flowgraph.runtime.code import Parcel
 
 __all__ = ["lone_call", "lower_lone"]
 
@@ -51,9 +52,8 @@ def lower_lone(call: Call) -> Lowered:
         What `lone_call` found.
     """
     stage, token = call.stage, new_token()
-    parts: tuple[tuple[Any, ...], ...]
-    parts = (tuple(OneCall(0, 0, call.name, call.args, call.kwargs, ())),)
-    parcel = parcel_of(parts, plain=is_plain(call))
+    parts: tuple[Any, ...] = OneCall(0, 0, call.name, call.args, call.kwargs, ())
+    parcel: Parcel[tuple[tuple[Any, ...], ...]] = parcel_of((tuple(parts),), plain=is_plain(call))
     work = Calls(task=0, node=0, name=call.name, stage=stage.name, seals=True, calls=parcel)
     keys = tuple(keys_of([stage.name], token))
     return Lowered(
