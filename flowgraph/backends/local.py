@@ -11,6 +11,7 @@ from dask.local import get_async
 from flowgraph.backends.alarm import Alarm, Answers
 from flowgraph.backends.pool import shared_pool
 from flowgraph.backends.sender import Sender
+from flowgraph.backends.single import is_single, run_single
 from flowgraph.backends.stints import Stints
 from flowgraph.backends.threads import thread_pool
 from flowgraph.compiler.shipping import seal
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from flowgraph.backends.stints import Hands
     from flowgraph.compiler.plan import Key, Plan
     from flowgraph.runtime.outcome import Outcome
-    from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.work import Work
 
 __all__ = ["Processes", "Sync", "Threads"]
 
@@ -87,6 +88,11 @@ def _get(  # noqa: PLR0913  the parts of a run
     surplus : int
         How many times as many tasks are handed over as there are workers.
     """
+    if is_single(plan):
+        try:
+            return run_single(plan, control, on_outcome, stop, hands)
+        finally:
+            stop.set()
     wanted = [key for target in plan.targets for key in target.keys]
     found: dict[Key, Outcome] = {}
     submit: Callable[..., Any] = hands.submit
@@ -147,9 +153,9 @@ class _Here:
         future.set_result(function(*args))
         return future
 
-    def stint(self, control: Control, stint: Stint, known: Outcome) -> Future[Outcome]:
-        """Make a stint."""
-        return self.submit(perform, control, stint, known)
+    def make(self, control: Control, work: Work, /, *inputs: Outcome) -> Future[Outcome]:
+        """Do a task, or a stint of one."""
+        return self.submit(perform, control, work, *inputs)
 
 
 class Sync(_Local):
@@ -179,9 +185,9 @@ class _Pooled:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.submit = pool.submit
 
-    def stint(self, control: Control, stint: Stint, known: Outcome) -> Future[Outcome]:
-        """Make a stint."""
-        return self.submit(perform, control, stint, known)
+    def make(self, control: Control, work: Work, /, *inputs: Outcome) -> Future[Outcome]:
+        """Do a task, or a stint of one."""
+        return self.submit(perform, control, work, *inputs)
 
 
 class Threads(_Local):

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from flowgraph.backends.pool import Pool
     from flowgraph.runtime.code import Control
-    from flowgraph.runtime.region import Stint
     from flowgraph.runtime.work import Work
 
 __all__ = ["Sender"]
@@ -58,18 +57,18 @@ class Sender:
         ((key, (task, data), *_),) = tasks
         call = DaskCall.of(task, data)
 
-        def told(outcome: Outcome) -> Any:
-            return [(key, (outcome, self._worker), False)]
+        return self._done(call, lambda outcome: [(key, (outcome, self._worker), False)])
 
+    def make(self, control: Control, work: Work, /, *inputs: Outcome) -> Future[Outcome]:
+        """The future of the outcome of a task, or of a stint of one."""
+        return self._done(DaskCall(control, work, inputs), lambda outcome: outcome)
+
+    def _done(self, call: DaskCall, told: Callable[[Outcome], Any]) -> Future[Any]:
         if call.work.light:
             done: Future[Any] = Future()
             done.set_result(told(call.here()))
             return done
         return self.send(call, told)
-
-    def stint(self, control: Control, stint: Stint, known: Outcome) -> Future[Outcome]:
-        """The future of the outcome of a stint."""
-        return self.send(DaskCall(control, stint, [known]), lambda outcome: outcome)
 
     def send(self, call: DaskCall, told: Callable[[Outcome], Any]) -> Future[Any]:
         """Have a process do a task.

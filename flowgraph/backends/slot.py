@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.backends.process import Child, ChildDied
 from flowgraph.backends.stop import stop_flags
 from flowgraph.errors import RemoteError, SchedulerError
-from flowgraph.runtime.child import OK
+from flowgraph.runtime.child import AGAIN, OK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -188,12 +188,18 @@ class Slot:
 
 
 def _exchange(child: Child, task: Task) -> list[bytearray]:
-    changed = task.setting is not child.setting
-    child.ask((pickle.dumps(task.setting) if changed else b"", *task.parts))
+    child.ask((_told(child.setting, task.setting), *task.parts))
     child.setting = task.setting
     if sum(map(len, task.parts)) > _KEPT:
         task.parts = ()
     return child.hear()
+
+
+def _told(last: Setting | None, setting: Setting) -> bytes:
+    """What a process is told of the setting of its next task."""
+    if setting is last:
+        return b""
+    return AGAIN if last is not None and setting.is_like(last) else pickle.dumps(setting)
 
 
 def _open(reply: list[bytearray], label: str) -> tuple[Any, BaseException | None]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.outcome import Outcome
     from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.work import Work
 
 __all__ = ["Hands", "Stints"]
 
@@ -37,8 +38,8 @@ class Hands(Protocol):
         """Call a function of Dask's local scheduler with a batch of tasks."""
         ...
 
-    def stint(self, control: Control, stint: Stint, known: Outcome, /) -> Future[Outcome]:
-        """Make a stint."""
+    def make(self, control: Control, work: Work, /, *inputs: Outcome) -> Future[Outcome]:
+        """Do a task, or a stint of one."""
         ...
 
 
@@ -103,7 +104,7 @@ class Stints:
 
     def stint(self, control: Control, stint: Stint, known: Outcome) -> Future[Outcome]:
         """Have a worker make a stint."""
-        return self.hands.stint(control, stint, known)
+        return self.hands.make(control, stint, known)
 
     def note(self, key: Key, outcome: Outcome) -> None:
         """Keep what a stint reports, in any thread."""

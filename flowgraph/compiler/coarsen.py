@@ -49,13 +49,15 @@ def coarsen(dag: Dag, shape: Shape) -> Dag:
     shape : Shape
         What the plan is made for.
     """
+    many = MANY * shape.workers
+    if len(dag.steps) <= many:
+        return dag
     levels = _levels(dag)
     alike: dict[Hashable, list[Series]] = defaultdict(list)
     for step in dag.steps:
         if isinstance(step, Series) and not step.after and _are_free(step):
             said = annotations_of(step)
             alike[levels[step.name], repr(sorted(said.items())) if said else ""].append(step)
-    many = MANY * shape.workers
     groups = [group for group in alike.values() if len(group) > many]
     if not groups:
         return dag

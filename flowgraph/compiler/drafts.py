@@ -6,10 +6,10 @@ waits for.  Keys are given at the end, when it is known how many there are.
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, replace
+import os
+import pickle
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import cloudpickle
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flowgraph.declare.steps import Call, Each
     from flowgraph.runtime.work import Work
 
-__all__ = ["Drafts", "Found", "Lowered", "Read"]
+__all__ = ["Drafts", "Found", "Lowered", "Read", "code_of", "new_token", "parcel_of"]
 
 T = TypeVar("T")
 
@@ -37,8 +37,7 @@ Read = int | tuple[int, int]
 """The number of a task; with a place, if it is the value of one of several calls in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Where a target's value is, before the keys are given."""
 
     node: str
@@ -47,8 +46,7 @@ class Found:
     """True for the partitions of a collection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lowered:
+class Lowered(NamedTuple):
     """What `lower` makes of a graph."""
 
     token: str
@@ -58,10 +56,10 @@ class Lowered:
     cargo: tuple[Cargo, ...]
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(NamedTuple):
     prefix: str
-    work: Work
+    kind: type[Work]
+    fields: dict[str, Any]
     inputs: tuple[int, ...]
     annotations: Mapping[str, Any]
     held: bool
@@ -81,7 +79,7 @@ class Drafts:
         self._numbers = dict(zip([node.name for node in nodes], range(len(nodes)), strict=True))
         self._drafts: list[_Draft] = []
         self._stages: dict[int, int] = {}
-        self._table: list[StageEntry] = []
+        self._table: list[Stage[..., Any]] = []
         self._cargo: list[Cargo] = []
 
     def add(  # noqa: PLR0913  the parts of a task
@@ -121,20 +119,17 @@ class Drafts:
         place = self._numbers[node]
         given = (*reads, *after, *before)
         inputs = tuple(map(_number, given))
-        if tuple in set(map(type, given)):
+        if given and tuple in set(map(type, given)):
             inputs = tuple(dict.fromkeys(inputs))
             order = {number: k for k, number in enumerate(inputs)}
             fields["picks"] = tuple([(order[_number(read)], _place(read)) for read in given])
-        made = kind(
-            task=number,
-            node=place,
-            name=node,
-            stage=self._nodes[place].stage or node,
-            reads=len(reads),
-            after=len(after),
-            **fields,
-        )
-        self._drafts.append(_Draft(prefix, made, inputs, annotations, held))
+        fields["task"] = number
+        fields["node"] = place
+        fields["name"] = node
+        fields["stage"] = self._nodes[place].stage or node
+        fields["reads"] = len(reads)
+        fields["after"] = len(after)
+        self._drafts.append(_Draft(prefix, kind, fields, inputs, annotations, held))
         return number
 
     @property
@@ -147,20 +142,15 @@ class Drafts:
         number = self._stages.get(id(stage))
         if number is None:
             number = self._stages[id(stage)] = len(self._table)
-            entry = StageEntry(
-                stage.name,
-                stage.function,
-                stage.retry,
-                stage.timeout,
-                stage.sequential,
-                stage.deadline,
-                stage.is_coroutine,
-            )
-            self._table.append(entry)
+            self._table.append(stage)
         return number
 
     def parcel(
-        self, value: T, *told: tuple[str, Any], calls: Sequence[Call | Each] = ()
+        self,
+        value: T,
+        *told: tuple[str, Any],
+        calls: Sequence[Call | Each] = (),
+        plain: bool = False,
     ) -> Parcel[T]:
         """A value on its way to a worker.
 
@@ -173,31 +163,63 @@ class Drafts:
             cannot travel.
         calls : sequence of Call or Each
             Whose arguments are in it, too.
+        plain : bool
+            True if there is nothing in it that only we know how to pickle.
         """
-        parcel = Parcel(value, shipping.dumps)
+        parcel = parcel_of(value, plain=plain)
         self._cargo.append(Cargo(parcel, told, calls))
         return parcel
 
     def finish(self, targets: Sequence[Found]) -> Lowered:
         """Give keys, and the table of stages."""
-        token = f"{secrets.randbelow(10)}{secrets.token_hex(4)}"
+        token = new_token()
         keys = keys_of([draft.prefix for draft in self._drafts], token)
-        code = Code(tuple(self._table), shipping.dumps, cloudpickle.dumps)
+        code = code_of(self._table)
         sent = {_number(read) for found in targets for read in found.reads}
         jobs = []
-        for number, (key, draft) in enumerate(zip(keys, self._drafts, strict=True)):
-            made = replace(draft.work, seals=True) if number in sent else draft.work
-            jobs.append(Job(key, made, draft.inputs, draft.annotations, draft.held))
+        for number, draft in enumerate(self._drafts):
+            made = draft.kind(**draft.fields, seals=number in sent)
+            jobs.append(Job(keys[number], made, draft.inputs, draft.annotations, draft.held))
         found = tuple(
-            Target(
-                target.node,
-                tuple(keys[_number(read)] for read in target.reads),
-                "items" if target.are_parts else "value",
-                _place(target.reads[0]),
-            )
-            for target in targets
+            [
+                Target(
+                    target.node,
+                    tuple([keys[_number(read)] for read in target.reads]),
+                    "items" if target.are_parts else "value",
+                    _place(target.reads[0]),
+                )
+                for target in targets
+            ]
         )
         return Lowered(token, tuple(jobs), found, code, tuple(self._cargo))
+
+
+def code_of(stages: Sequence[Stage[..., Any]]) -> Code:
+    """What every worker gets of the stages, in the order in which calls number them."""
+    table = [
+        StageEntry(
+            stage.name,
+            stage.function,
+            stage.retry,
+            stage.timeout,
+            stage.sequential,
+            stage.deadline,
+            stage.is_coroutine,
+        )
+        for stage in stages
+    ]
+    return Code(tuple(table), shipping.dumps, cloudpickle.dumps)
+
+
+def parcel_of(value: T, *, plain: bool) -> Parcel[T]:
+    """A value on its way; ``plain`` says that there is nothing in it that only we can pickle."""
+    return Parcel(value, pickle.dumps if plain else shipping.dumps)
+
+
+def new_token() -> str:
+    """What tells the keys of a plan from others: no word to Dask, which cuts it off in displays."""
+    number = int.from_bytes(os.urandom(5), "little")
+    return f"{number % 10}{number // 10 & 0xFFFFFFFF:08x}"
 
 
 def _number(read: Read) -> int:

@@ -31,6 +31,8 @@ def keys_of(prefixes: Sequence[str], token: str) -> list[Key]:
     >>> keys_of(["load", "load", "sum"], "1a")
     [('load-1a', '1'), ('load-1a', '0'), ('sum-1a', '0')]
     """
+    if len(prefixes) == 1:
+        return [(f"{prefixes[0]}-{token}", "0")]
     left = Counter(prefixes)
     widths = {prefix: len(str(total - 1)) for prefix, total in left.items()}
     keys = []

@@ -9,7 +9,7 @@ and are cut alike lie on one *grid*: their partitions fit side by side.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, get_args
 
 from flowgraph.compiler.batches import cuts_for
 from flowgraph.compiler.steps import Chain, Whole, reads_items
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from flowgraph.declare.steps import Step
 
 __all__ = ["Layout", "layouts", "misfits_of"]
+
+_CUT: Final = frozenset({*get_args(Collection), Chain})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Layout:
 
 def layouts(dag: Dag, shape: Shape) -> dict[str, Layout]:
     """The layout of each collection of a graph, fused or not."""
+    if _CUT.isdisjoint(dag.kinds):
+        return {}
     wishes = wishes_of(dag)
     made: dict[str, Layout] = {}
     sources: dict[Hashable, Layout] = {}

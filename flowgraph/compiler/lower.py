@@ -152,7 +152,9 @@ def _lower_series(tasks: Tasks, step: Series) -> None:
         prefix_of(step),
         Calls,
         [tasks.of(need) for need in step.needs],
-        calls=tasks.drafts.parcel(tuple(map(tuple, calls)), calls=step.calls),
+        calls=tasks.drafts.parcel(
+            tuple(map(tuple, calls)), calls=step.calls, plain=all(map(_is_plain, step.calls))
+        ),
         beat=FREELY if step.lanes is None else tasks.queues.beat(step.lanes),
         owes=tuple(owes) if len(owes) > 1 else (),
     )
@@ -225,6 +227,10 @@ def _lower_region(tasks: Tasks, step: Region) -> None:
         stages={numbers[key]: stage.name for key, stage in stages.items()},
     )
     tasks.share(gives, number)
+
+
+def _is_plain(call: Call) -> bool:
+    return call.condition is MISSING and is_plain(call)
 
 
 def _one_call(tasks: Tasks, call: Call, needs: tuple[int, ...]) -> OneCall:

@@ -11,7 +11,6 @@ import sys
 import sysconfig
 import threading
 from contextlib import contextmanager
-from operator import is_
 from typing import TYPE_CHECKING, Final
 
 import cloudpickle
@@ -76,10 +75,8 @@ def by_name() -> Iterator[None]:
 def _users() -> list[tuple[str, ModuleType]]:
     """The user's modules; judged anew only when others are imported, as there are hundreds."""
     global _judged  # noqa: PLW0603  under the lock
-    imported = dict(sys.modules)
-    known = _judged[0]
-    same = imported.keys() == known.keys() and all(map(is_, imported.values(), known.values()))
-    if not same:
+    if sys.modules != _judged[0]:  # the very same ones are not asked whether they are equal
+        imported = dict(sys.modules)
         _judged = imported, [pair for pair in imported.items() if _is_users(*pair)]
     return _judged[1]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from flowgraph.compiler import story
@@ -14,6 +15,7 @@ from flowgraph.compiler.gather import gather
 from flowgraph.compiler.keyed import keyed
 from flowgraph.compiler.layout import layouts
 from flowgraph.compiler.limits import limits
+from flowgraph.compiler.lone import lone_call, lower_lone
 from flowgraph.compiler.lower import lower
 from flowgraph.compiler.partition import partition
 from flowgraph.compiler.plan import Plan, node_table
@@ -42,9 +44,16 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
+    from flowgraph.compiler.drafts import Lowered
     from flowgraph.declare.steps import Step
 
+    _Story = Sequence[tuple[str, Callable[[], str]]]
+
 __all__ = ["compile_graph"]
+
+
+_FEW: Final = 500
+"""Steps for which nobody holds the collector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,9 @@ _COLLECTIONS: Final = frozenset(get_args(Collection))
 _ONE_BY_ONE: Final = frozenset({Chain, Series})
 
 
+@lru_cache
 def _back(shape: Shape) -> Sequence[_Pass]:
-    """The passes that make steps of their own."""
+    """The passes that make steps of their own, kept for the next run of this shape."""
     return (
         _Pass("keyed", keyed, story.of_keyed, of=frozenset({Keyed})),
         _Pass("realign", partial(realign, shape=shape), story.of_realign, of=_ARRANGED),
@@ -116,30 +126,50 @@ def compile_graph(
     GraphError
         If there is nothing to run, or a parameter is missing or unknown.
     """
-    with no_collections():
+    # A small graph is no work to the collector.  And it must get to look at all: what it has
+    # counted since its last look is lost when it is held, in each of very many small runs.
+    with no_collections() if len(steps) > _FEW else nullcontext():
         return _compiled(freeze(name, steps, targets), params, shape)
 
 
 def _compiled(declared: Dag, params: Mapping[str, Any], shape: Shape) -> Plan:
     check_names(declared, params)
+    call = lone_call(declared)
+    if call is not None:
+        return _plan(
+            declared, declared, shape, lower_lone(call), partial(_of_lone, declared, shape)
+        )
     wanted, told_first = _through(_FRONT, declared)
     ready, told = _through(_back(shape), bind(wanted, params))
-    nodes = node_table(wanted)
-    lowered = lower(ready, nodes, layouts(ready, shape))
+    lowered = lower(ready, node_table(wanted), layouts(ready, shape))
+    last = "lower", partial(story.of_lower, lowered, ready)
+    return _plan(declared, wanted, shape, lowered, lambda: (*told_first, *told, last))
+
+
+def _of_lone(declared: Dag, shape: Shape) -> _Story:
+    """What all passes would have said of a graph of one call."""
+    ready, told = _through((*_FRONT, *_back(shape)), declared)
+    lowered = lower(ready, node_table(declared), {})
+    return (*told, ("lower", partial(story.of_lower, lowered, ready)))
+
+
+def _plan(
+    declared: Dag, wanted: Dag, shape: Shape, lowered: Lowered, tell: Callable[[], _Story]
+) -> Plan:
     return Plan(
         name=declared.name,
         token=lowered.token,
         workers=shape.workers,
         jobs=lowered.jobs,
-        nodes=nodes,
+        nodes=node_table(wanted),
         targets=lowered.targets,
         code=lowered.code,
         cargo=lowered.cargo,
-        story=(*told_first, *told, ("lower", partial(story.of_lower, lowered, ready))),
+        story=tell,
     )
 
 
-def _through(passes: Sequence[_Pass], dag: Dag) -> tuple[Dag, list[tuple[str, Callable[[], str]]]]:
+def _through(passes: Sequence[_Pass], dag: Dag) -> tuple[Dag, _Story]:
     """The graph after all passes, and what can be said of each."""
     told: list[tuple[str, Callable[[], str]]] = []
     for each in passes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -60,6 +61,9 @@ class NodeInfo(NamedTuple):
     """The nodes that it reads."""
 
 
+_FEW: Final = 500
+"""Tasks for which nobody holds the collector."""
+
 _new: Final = tuple.__new__
 """Makes a named tuple in half of the time."""
 
@@ -102,8 +106,7 @@ def _length(step: Step, of: Sequence[int | None]) -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A task of the plan."""
 
     key: Key
@@ -117,8 +120,7 @@ class Job:
     """True if a cluster is to keep its value to the end of the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where the value of a target is found."""
 
     node: str
@@ -159,8 +161,8 @@ class Plan:
     """The stages' functions, which every worker gets."""
     cargo: tuple[Cargo, ...]
     """Everything of the user's that the tasks take along."""
-    story: tuple[tuple[str, Callable[[], str]], ...]
-    """What each pass did: its name, and what gives a few words when they are asked for."""
+    story: Callable[[], Sequence[tuple[str, Callable[[], str]]]]
+    """Gives what each pass did: its name, and what gives a few words when they are asked for."""
 
     def tasks(self, control: Control) -> dict[Key, Task]:
         """The Dask tasks of a run, each giving an outcome.
@@ -170,7 +172,7 @@ class Plan:
         control : Control
             What they share, with the plan's `code`.
         """
-        with no_collections():
+        with no_collections() if len(self.jobs) > _FEW else nullcontext():
             refs = [TaskRef(job.key) for job in self.jobs]
             return {
                 job.key: Task(job.key, perform, control, job.work, *[refs[n] for n in job.needs])
@@ -199,9 +201,10 @@ class Plan:
 
     def explain(self) -> str:
         """What the compiler did, pass by pass, and why."""
-        width = max(len(name) for name, _ in self.story)
+        story = self.story()
+        width = max(len(name) for name, _ in story)
         lines = [f"plan of graph '{self.name}' for {self.workers} workers"]
-        for name, say in self.story:
+        for name, say in story:
             first, *rest = say().splitlines() or [""]
             lines.append(f"  {name:<{width}}  {first}")
             lines.extend(f"  {'':<{width}}  {line}" for line in rest)

@@ -9,10 +9,10 @@ by name, as plain pickle does.
 from __future__ import annotations
 
 import io
+import sys
 from collections import ChainMap
-from dataclasses import dataclass
-from types import CodeType
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import cloudpickle
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from flowgraph.runtime.frames import Frame
 
 __all__ = ["Cargo", "dumps", "seal", "use_in_driver"]
+
+_OURS: Final = frozenset({__name__.partition(".")[0], cloudpickle.__name__})
 
 
 def dumps(
@@ -81,6 +83,21 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         {Stage: _reduced, CodeType: _reduced_code}, cloudpickle.Pickler.dispatch_table
     )
 
+    def reducer_override(self, obj: Any) -> Any:
+        """As cloudpickle's, which searches long for what every process has in the same place."""
+        kind = type(obj)
+        if (kind is FunctionType or kind is type) and _is_ours(obj):
+            return NotImplemented
+        return super().reducer_override(obj)
+
+
+def _is_ours(thing: Any) -> bool:
+    """True for functions and classes of flowgraph and of cloudpickle itself."""
+    name = thing.__module__
+    if not isinstance(name, str) or name.partition(".")[0] not in _OURS:
+        return False
+    return getattr(sys.modules.get(name), thing.__qualname__, None) is thing
+
 
 def _pickled(
     value: Any,
@@ -123,8 +140,7 @@ def _rebuild_tracebacks() -> None:
     use_frames(make)
 
 
-@dataclass(frozen=True, slots=True)
-class Cargo:
+class Cargo(NamedTuple):
     """Something of the user's that tasks take along."""
 
     parcel: Parcel[Any]

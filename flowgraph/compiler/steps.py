@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.cuts import Batches, Cuts
 
 __all__ = [
+    "NO_ANNOTATIONS",
     "Chain",
     "Combine",
     "Constant",
@@ -198,7 +199,7 @@ def members(step: Step) -> tuple[Step, ...]:
     return (step,)
 
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+NO_ANNOTATIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def annotations_of(step: Step) -> Mapping[str, Any]:
@@ -206,6 +207,6 @@ def annotations_of(step: Step) -> Mapping[str, Any]:
     first = step if type(step) is Call else members(step)[0]
     stages = stages_of(first)[:1]
     if not (step.annotations or first.annotations or (stages and stages[0].placement)):
-        return _NOTHING
-    said = stages[0].placement if stages else _NOTHING
+        return NO_ANNOTATIONS
+    said = stages[0].placement if stages else NO_ANNOTATIONS
     return {**said, **dict(first.annotations), **dict(step.annotations)}

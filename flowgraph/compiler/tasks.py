@@ -44,7 +44,7 @@ class Tasks:
         self.parts = Parts(drafts, known)
         self.queues = Queues()
         self._steps = {step.name: step for step in dag.steps}
-        self._read = set(dag.uses())
+        self._dag = dag
         self._made: dict[str, list[Read]] = {}
         self._whole: dict[str, list[Read]] = {}
         self._tokens: dict[str, int] = {}
@@ -62,7 +62,8 @@ class Tasks:
 
     def read_outside(self, region: Region) -> list[Call]:
         """The calls of a region whose values are read by others, or wanted."""
-        return [call for call in region.calls if call.name in self._read]
+        read = self._dag.uses()
+        return [call for call in region.calls if call.name in read]
 
     def share(self, sharers: Sequence[Step], number: int) -> None:
         """One task has the values of several steps."""

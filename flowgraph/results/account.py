@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowgraph.results.stats import Counts, count
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Account", "TaskInfo"]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskInfo:
+class TaskInfo(NamedTuple):
     """A Dask task, as the report shows it."""
 
     key: Key

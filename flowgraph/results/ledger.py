@@ -52,8 +52,8 @@ class Ledger:
         self.account = Account(
             name=plan.name,
             nodes=plan.nodes,
-            tasks=tuple(TaskInfo(job.key, job.work.node, job.needs) for job in plan.jobs),
-            targets=tuple(target.node for target in plan.targets),
+            tasks=tuple([TaskInfo(job.key, job.work.node, job.needs) for job in plan.jobs]),
+            targets=tuple([target.node for target in plan.targets]),
             started=time.time(),
             workers=workers,
         )
@@ -62,7 +62,7 @@ class Ledger:
         self._progress = progress
         self._begun = time.perf_counter()
         self._stages: dict[str, list[int]] = {}
-        for number, info in enumerate(plan.nodes if progress is not None else ()):
+        for number, info in enumerate(() if progress is None else plan.nodes):
             if info.stage is not None:
                 self._stages.setdefault(info.stage, []).append(number)
 

@@ -6,7 +6,7 @@ when the parent does, and the shared memory of the stop flags.  Standard output
 stays the user's own, and the parent's ``__main__`` is never imported.
 Messages are those of `wire`::
 
-    task    setting or nothing · pickle of (function, args) · its large buffers
+    task    setting, "again" or nothing · pickle of (function, args) · its large buffers
     reply   ok · pickle of the result · its large buffers
             error · class · text · traceback
 
@@ -26,10 +26,12 @@ from functools import partial
 from flowgraph.runtime.setting import Setting, ignore_signal
 from flowgraph.runtime.wire import Part, dumps, read_message, write_message
 
-__all__ = ["ERROR", "OK", "READY", "Flag", "answer", "attach", "flag", "main"]
+__all__ = ["AGAIN", "ERROR", "OK", "READY", "Flag", "answer", "attach", "flag", "main"]
 
 READY = b"ready"
 """First message of a process: it is up."""
+AGAIN = b"again"
+"""In the place of a setting that says the same as the last one: it is applied once more."""
 OK = b"ok"
 """Head of a reply with a result."""
 ERROR = b"error"
@@ -63,6 +65,7 @@ class Flag:
 
 
 _cells: memoryview | None = None
+_known: Setting | None = None
 _wanted: Setting | None = None  # stays until it could be applied: no task runs in a wrong folder
 
 
@@ -107,11 +110,13 @@ def answer(message: list[bytearray]) -> list[Part]:
 
 
 def _call(message: list[bytearray]) -> object:
-    global _wanted  # noqa: PLW0603  a process has one setting
+    global _known, _wanted  # noqa: PLW0603  a process has one setting
     setting, payload, *buffers = message
     message.clear()
     if setting:
-        _wanted = pickle.loads(setting)
+        if setting != AGAIN:
+            _known = pickle.loads(setting)
+        _wanted = _known
     if _wanted is not None:
         _wanted.apply()
         _wanted = None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from flowgraph.errors.wording import said
 from flowgraph.runtime import pickling
 from flowgraph.runtime.pickling import CLOSED, Closed
+from flowgraph.runtime.remade import reduced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,8 @@ class Stage:
     """One item after the other: an item that waits for a retry holds up the rest."""
     deadline: float | None = None
     is_coroutine: bool = False
+
+    __reduce__ = reduced
 
 
 class Parcel(Generic[T]):
@@ -191,6 +194,8 @@ class Control:
     """True if a run that is over must not wait for the call that a task is at."""
     run: str = ""
     """The token of the run."""
+
+    __reduce__ = reduced
 
     def __dask_tokenize__(self) -> str:
         """As that of `flowgraph.runtime.work.Work`."""

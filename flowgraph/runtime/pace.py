@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from flowgraph.runtime.remade import reduced
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -75,6 +77,8 @@ class Beat:
     """Seconds until the first start in its lane, so that lanes take turns."""
     rests: bool = False
     """True if batches are apart: it must be known whether one had anything to do."""
+
+    __reduce__ = reduced
 
     def pace(self, before: Sequence[Outcome]) -> Pace | None:
         """The pace of a task, given what came before it in its lane."""

@@ -17,6 +17,7 @@ from flowgraph.runtime.attempt import is_interrupt
 from flowgraph.runtime.failure import Failure, Skip, annotate, twin
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
+from flowgraph.runtime.remade import reduced
 from flowgraph.runtime.report import FAILED, Lost
 from flowgraph.runtime.results import pick, picked
 from flowgraph.runtime.scope import Halt, Scope, here
@@ -64,6 +65,8 @@ class Work:
 
     Beside the calls themselves, which are packed and may not arrive.
     """
+
+    __reduce__ = reduced
 
     @property
     def place(self) -> Place:

@@ -1,0 +1,105 @@
+"""The plan of one free call is the plan that all passes make."""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import replace
+
+import pytest
+
+from flowgraph import Graph, Retry, stage
+from flowgraph.compiler import pipeline
+from flowgraph.compiler.drafts import new_token
+
+
+@stage(retry=Retry(3), timeout=2.0)
+def careful(x, *, y=0):
+    return x + y
+
+
+@stage
+async def waits(x):
+    return x
+
+
+def plans(declare, monkeypatch):
+    """The plan of a graph, and that of its like by all passes."""
+    made = []
+    for lone in (True, False):
+        g = Graph("one")
+        node = declare(g)
+        if not lone:
+            monkeypatch.setattr(pipeline, "lone_call", lambda dag: None)
+        made.append(g.compile(node, workers=2))
+    return made
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda g: g.task(abs, -1),
+        lambda g: g.task(sum, [1, 2], name="total"),
+        lambda g: g.task(careful, {"a": object}, y=2),
+        lambda g: g.task(waits, 1),
+        lambda g: g.task(lambda: 3),
+    ],
+)
+def test_it_is_the_same(declare, monkeypatch):
+    short, full = plans(declare, monkeypatch)
+    assert short.explain() == full.explain()
+    assert short.nodes == full.nodes
+    assert [t._replace(keys=()) for t in short.targets] == [
+        t._replace(keys=()) for t in full.targets
+    ]
+    for one, other in zip(short.jobs, full.jobs, strict=True):
+        assert one.key[0].removesuffix(short.token) == other.key[0].removesuffix(full.token)
+        assert one.key[1] == other.key[1]
+        assert (one.needs, one.annotations, one.held) == ((), {}, False)
+        assert (other.needs, other.annotations, other.held) == ((), {}, False)
+        assert replace(one.work, calls=None) == replace(other.work, calls=None)
+        ours, theirs = one.work.calls.open(), other.work.calls.open()
+        assert [c[:2] + c[4:] for c in ours] == [c[:2] + c[4:] for c in theirs]
+    for mine, its in zip(short.code.stages(), full.code.stages(), strict=True):
+        assert (mine.name, mine.retry, mine.timeout) == (its.name, its.retry, its.timeout)
+    assert len(short.cargo) == len(full.cargo) == 1
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda g: g.task(stage(max_concurrency=1)(abs), -1),
+        lambda g: g.task(abs, -1).annotate(priority=1),
+        lambda g: g.task(stage(resources={"GPU": 1})(abs), -1),
+        lambda g: g.task(abs, g.task(abs, -1)),
+        lambda g: g.when(g.param("yes", default=True), abs, -1),
+        lambda g: g.param("x", default=1),
+        lambda g: g.items([1]).map(abs),
+    ],
+)
+def test_what_is_more_than_a_free_call_goes_through_all_passes(declare):
+    g = Graph("more")
+    node = declare(g)
+    assert pipeline.lone_call(pipeline.freeze(g.name, g.steps, (node.name,))) is None
+
+
+def test_tokens_differ_and_are_no_words_to_dask():
+    tokens = {new_token() for _ in range(1000)}
+    assert len(tokens) == 1000
+    assert all(token[0].isdigit() and len(token) == 9 for token in tokens)
+
+
+def test_very_many_small_runs_let_the_collector_look():
+    """What it has counted is lost when it is held: it would never come to its limit."""
+
+    def run(k):
+        g = Graph("small")
+        return g.run(g.task(abs, -k), scheduler="sync").value
+
+    before = gc.get_stats()[0]["collections"]
+    until = time.monotonic() + 30
+    k = 0
+    while gc.get_stats()[0]["collections"] == before and time.monotonic() < until:
+        assert run(k) == k
+        k += 1
+    assert gc.get_stats()[0]["collections"] > before
