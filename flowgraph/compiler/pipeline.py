@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.drafts import Lowered
+    from flowgraph.compiler.plan import NodeInfo
     from flowgraph.declare.steps import Step
 
     _Story = Sequence[tuple[str, Callable[[], str]]]
@@ -136,14 +137,14 @@ def _compiled(declared: Dag, params: Mapping[str, Any], shape: Shape) -> Plan:
     check_names(declared, params)
     call = lone_call(declared)
     if call is not None:
-        return _plan(
-            declared, declared, shape, lower_lone(call), partial(_of_lone, declared, shape)
-        )
+        nodes = node_table(declared)
+        return _plan(declared, nodes, shape, lower_lone(call), partial(_of_lone, declared, shape))
     wanted, told_first = _through(_FRONT, declared)
     ready, told = _through(_back(shape), bind(wanted, params))
-    lowered = lower(ready, node_table(wanted), layouts(ready, shape))
+    nodes = node_table(wanted)
+    lowered = lower(ready, nodes, layouts(ready, shape))
     last = "lower", partial(story.of_lower, lowered, ready)
-    return _plan(declared, wanted, shape, lowered, lambda: (*told_first, *told, last))
+    return _plan(declared, nodes, shape, lowered, lambda: (*told_first, *told, last))
 
 
 def _of_lone(declared: Dag, shape: Shape) -> _Story:
@@ -154,14 +155,18 @@ def _of_lone(declared: Dag, shape: Shape) -> _Story:
 
 
 def _plan(
-    declared: Dag, wanted: Dag, shape: Shape, lowered: Lowered, tell: Callable[[], _Story]
+    declared: Dag,
+    nodes: tuple[NodeInfo, ...],
+    shape: Shape,
+    lowered: Lowered,
+    tell: Callable[[], _Story],
 ) -> Plan:
     return Plan(
         name=declared.name,
         token=lowered.token,
         workers=shape.workers,
         jobs=lowered.jobs,
-        nodes=node_table(wanted),
+        nodes=nodes,
         targets=lowered.targets,
         code=lowered.code,
         cargo=lowered.cargo,
