@@ -17,7 +17,6 @@ from distributed.client import ClosedClientError
 from flowgraph.backends.alarm import Alarm
 from flowgraph.backends.crew import Crew
 from flowgraph.backends.flight import Flight
-from flowgraph.backends.leftovers import leave, let_go
 from flowgraph.backends.nested import away
 from flowgraph.backends.news import listen
 from flowgraph.backends.pulse import Pulse
@@ -67,7 +66,6 @@ class Cluster:
         self.client = client
         self._idle_since: float | None = None
         self.workers = workers or self._threads()
-        self._is_own = opened is not None
         self._opened = opened.pop_all() if opened else ExitStack()
 
     def _threads(self) -> int:
@@ -87,8 +85,6 @@ class Cluster:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._is_own:
-            let_go(self.client)
         self._opened.close()
 
     def run(
@@ -115,12 +111,10 @@ class Cluster:
             tower = Tower(self.client, flight, crew, news, pulse, on_outcome)
             try:
                 flight.start()
-                let_go(self.client)
                 crew.start()
                 outcomes = tower.outcomes()
                 for key, outcome in outcomes.items():
                     on_outcome(key, outcome)
-                leave(self.client, flight.futures.values())
                 return outcomes
             except BaseException:
                 tower.rescue()
