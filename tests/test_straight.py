@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections import namedtuple
 
 import pytest
 
-from flowgraph import Graph, Retry, stage
+from flowgraph import Graph, Retry, StageError, StageTimeout, stage
 from flowgraph.backends.foreman import Foreman
 from flowgraph.backends.rule import Rule
 from flowgraph.runtime.call import Slot
@@ -160,3 +161,88 @@ def test_a_failure_in_a_row_skips_its_readers(scheduler):
     run = g.run(*sums, scheduler=scheduler, workers=2, on_error="collect")
     stats = run.stats
     assert (stats.completed, stats.failed, stats.skipped) == (298, 1, 1)
+
+
+@pytest.mark.parametrize("before", [0, 5])
+def test_a_slow_call_that_fails_ends_the_run_with_its_own_error(before):
+    """Though those behind it were given back, and those before it have counted."""
+    made = []
+
+    def boom():
+        made.append(1)
+        threading.Event().wait(0.15)
+        raise ValueError("boom")
+
+    g = Graph("boom")
+    nodes = [g.task(up, k) for k in range(before)]
+    nodes.append(g.task(boom))
+    nodes += [g.task(up, k) for k in range(100)]
+    with pytest.raises(StageError, match="boom"):
+        g.run(*nodes, scheduler="threads", workers=2)
+    assert made == [1]
+
+
+def test_what_is_told_ahead_names_the_thread_that_made_it():
+    g = Graph("who")
+    nodes = [g.task(up, k) for k in range(50)]
+    nodes.append(g.task(lambda: threading.Event().wait(0.1), name="slow"))
+    nodes += [g.task(up, k) for k in range(50)]
+    run = g.run(*nodes, scheduler="threads", workers=2)
+    assert len(run.attempts) == 101
+    assert not [record for record in run.attempts if "lookout" in record.worker]
+
+
+@pytest.mark.parametrize("scheduler", HERE)
+def test_a_call_whose_arguments_cannot_be_put_together_fails_alone(scheduler):
+    class Pair(namedtuple("Pair", "a b")):
+        @classmethod
+        def _make(cls, items):
+            raise RuntimeError("no pair")
+
+    g = Graph("pairs")
+    nodes = [g.task(up, k) for k in range(50)]
+    g.task(len, Pair(nodes[0], 2), name="bad")
+    for k in range(6000):
+        g.task(up, k)
+    run = g.run(scheduler=scheduler, workers=2, on_error="collect")
+    stats = run.stats
+    assert (stats.total, stats.completed, stats.failed) == (6051, 6050, 1)
+    assert "no pair" in str(run.errors[0])
+
+
+def test_what_waits_long_for_its_next_attempt_holds_up_nothing_behind_it():
+    there, tried = threading.Event(), []
+
+    @stage(retry=Retry(2, delays=[0.01, 3600]))
+    def flaky():
+        tried.append(1)
+        if len(tried) < 3:
+            raise OSError
+        return True
+
+    def nap(k):
+        threading.Event().wait(0.0005)
+        if k == 299:
+            there.set()
+        return k
+
+    g = Graph("late")
+    nodes = [g.task(flaky), *(g.task(nap, k) for k in range(300))]
+    with pytest.raises(StageTimeout) as caught:
+        g.run(*nodes, scheduler="threads", workers=2, timeout=3)
+    assert there.is_set()
+    assert len(tried) == 2
+    assert caught.value.run.stats.completed >= 250
+
+
+def test_counts_are_right_whoever_asks_first():
+    g = Graph("counts")
+    nodes = [g.task(up, k) for k in range(3000)]
+    run = g.run(g.task(lambda *values: len(values), *nodes, name="all"), scheduler="sync")
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(run.stats.completed)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [3001] * 4

@@ -144,7 +144,7 @@ class Foreman:
             Told by a stint in this process, while it is at a slow call, what it gives back.
         """
         self.waits = False
-        if self._travels or self._rule.workers == 1:  # else nobody is there who could take them
+        if self._travels or self._rule.workers == 1:  # nobody could see them, or take them
             tell = None
         if self._roster.straight:
             return None if self.over or self._away else self._straight_stint(tell)
@@ -287,12 +287,13 @@ class Foreman:
         returned, settled = self._away.end(stint.part)
         if roster.straight:
             if self._goes_on(stint, done):
-                self.over = self.over or not roster.open or self._has_failed(outcome)
+                self.over = self.over or self._is_done() or self._has_failed(outcome)
                 return True
             roster.scatter(stint.slots)
         if not returned <= left:
             # Its worker was lost, and Dask made all of it anew: others make these by now.
             roster.free(frozenset(stint.slots) - returned)
+            self.over = self.over or self._is_done()
             return False
         if done.values:
             roster.put([k for k in stint.slots if k not in stint.inner], done.values, left)
@@ -305,22 +306,26 @@ class Foreman:
         if len(made) < len(stint.slots):
             roster.free(frozenset(stint.slots).difference(made, others))
         if made and done.busy:  # else it was lost, which tells nothing
-            self._pace = done.busy / len(made)
+            self._pace = done.busy / (len(made) + len(settled))
         if self._rule.far:
             self._weigh(outcome.weight)
-        self.over = self.over or not roster.open or self._has_failed(outcome)
+        self.over = self.over or self._is_done() or self._has_failed(outcome)
         return True
+
+    def _is_done(self) -> bool:
+        """True if all calls are made, and what a stint in this process has noted has come."""
+        return not self._roster.open and (self._travels or not self._away)
 
     def _goes_on(self, stint: Stint, done: Done) -> bool:
         """Note what was made of a straight row; False, and nothing is, if others are to help."""
         made = len(stint.slots) - len(done.left)
         is_slow = done.busy > _QUICK * made
         # Once is no proof: its thread may have waited for another one.
-        if is_slow and self._rule.workers > 1 and (self._doubts or not made):
+        if is_slow and (self._doubts or not made):
             return False
         self._doubts = is_slow
         assert isinstance(stint.slots, range)
-        self._pace = None if is_slow else done.busy / max(made, 1)
+        self._pace = done.busy / made if made and done.busy and not is_slow else None
         return self._roster.passed(stint.slots, done.left)
 
     def _has_failed(self, outcome: Outcome) -> bool:

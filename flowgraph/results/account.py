@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowgraph.results.stats import Counts, count
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from flowgraph.runtime.report import Bundle, Lost
 
 __all__ = ["Account", "TaskInfo"]
+
+
+_counting: Final = threading.Lock()
+"""Several threads may ask for the counts of a run that is over."""
 
 
 class TaskInfo(NamedTuple):
@@ -75,10 +80,11 @@ class Account:
     def count(self) -> set[int]:
         """Bring the counts up to date; gives the nodes whose counts changed."""
         changed: set[int] = set()
-        uncounted, self._uncounted = self._uncounted, []
-        for bundle, lost in uncounted:
-            changed |= count(bundle, self._counts, self._is_single)
-            changed |= self._take_back(lost)
+        with _counting:
+            uncounted, self._uncounted = self._uncounted, []
+            for bundle, lost in uncounted:
+                changed |= count(bundle, self._counts, self._is_single)
+                changed |= self._take_back(lost)
         return changed
 
     def _is_single(self, node: int) -> bool:

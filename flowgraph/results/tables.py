@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from flowgraph.results.stats import Counts, StageRow, Stats
@@ -18,6 +19,8 @@ __all__ = ["stage_rows", "stats_of"]
 
 
 _NONE: Final = Counts()
+_START: Final = 6
+"""Where in a record its start stands."""
 
 
 def stage_rows(account: Account) -> list[StageRow]:
@@ -93,7 +96,7 @@ def _queued(account: Account) -> dict[int, list[float]]:
     for (number, part), bundle in account.bundles.items():
         needs = account.tasks[number].needs
         ready = max((ended[n] for n in needs if n in ended), default=account.started)
-        first = next(bundle.records(), None)
+        first = min(bundle.records(), key=itemgetter(_START), default=None)
         # A token and an empty partition make no call; the calls of a region wait for one another.
         if first is not None and not part:
             waits[first[0]].append(max(0.0, bundle.started - ready))

@@ -159,24 +159,27 @@ class Calling:
                 self._begin(slot, call)
                 ended = self._ended
                 continue
-            given: Sequence[Any] = args
-            if needs:
-                read = [values[need] for need in needs]
-                given = read
-                if type(args) is not InOrder:
-                    given = [read[a.position] if type(a) is Slot else fill(a, read) for a in args]
-                kwargs = {key: fill(arg, read) for key, arg in named} if named else None
-            else:
-                kwargs = dict(named) if named else None
             begun = now()
             try:
+                given: Sequence[Any] = args
+                kwargs = None
+                if needs:
+                    read = given = [values[need] for need in needs]
+                    if type(args) is not InOrder:
+                        given = [
+                            read[a.position] if type(a) is Slot else fill(a, read) for a in args
+                        ]
+                    if named:
+                        kwargs = {key: fill(arg, read) for key, arg in named}
+                elif named:
+                    kwargs = dict(named)
                 made = function(*given, **kwargs) if kwargs else function(*given)
                 if type(made) not in kinds:
                     if hasattr(type(made), "__next__"):
                         made = list(made)
                     kinds.add(type(made))
             except BaseException as raised:
-                again = partial(_called, function, given, kwargs or {})
+                again = partial(_called_again, function, call, values)
                 attempts = Attempts(self._scope, Site(self._stages[number], node, name), again)
                 self._take(slot, attempts, attempts.failed(raised, begun), node)
                 self._ended = ended = now()
@@ -251,12 +254,14 @@ class Calling:
         self._settle(slot, node, made)
 
     def _settle(self, slot: int, node: int, made: Any | Failure | Skip) -> None:
-        self._values[slot] = made
+        # Last of all the value: another thread may see by it that the call is made.
         if type(made) is Skip:
             self._scope.skip(node, None)
             self._missing[slot] = made
         elif type(made) is Failure:
             self._missing[slot] = made
+        self._values[slot] = made
+        if type(made) is Failure:
             self._scope.fail(made)
 
 
@@ -296,6 +301,13 @@ def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[s
     """What a function gives; a list if that is an iterator, which could be read only once."""
     value = function(*args, **kwargs)
     return list(value) if hasattr(type(value), "__next__") else value
+
+
+def _called_again(function: Callable[..., Any], call: OneCall, values: Values) -> Any:
+    """What a function gives for a call's arguments, which are put together again."""
+    read = [values[need] for need in call.needs]
+    args = [fill(arg, read) for arg in call.args]
+    return _called(function, args, {name: fill(arg, read) for name, arg in call.kwargs})
 
 
 def _truth(scope: Scope, site: Site, value: Any) -> bool | Failure:

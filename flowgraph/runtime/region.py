@@ -137,7 +137,7 @@ class Stint(Work):
             if tell is None:
                 calling.make(todo, self.seconds, self.bound)
             else:
-                left |= self._make(scope, tell, calling, todo)
+                self._make(scope, tell, calling, todo)
         except Halt:
             if scope.control.line is not None and scope.is_over():
                 raise
@@ -176,8 +176,8 @@ class Stint(Work):
     def _teller(self, scope: Scope) -> Callable[[frozenset[int]], object] | None:
         """What tells the driver which calls are given back; None if nobody listens."""
         if self.tell is not None:
-            tell = self.tell
-            return lambda left: tell(self, left, scope.ahead())
+            tell, worker = self.tell, here()  # it is another thread that tells
+            return lambda left: tell(self, left, scope.ahead(worker))
         if scope.control.line is None:
             return None
         say = scope.control.line.ahead(scope.control.run)
@@ -189,16 +189,17 @@ class Stint(Work):
         tell: Callable[[frozenset[int]], object],
         calling: Calling,
         todo: Iterable[tuple[int, OneCall]],
-    ) -> frozenset[int]:
-        """Make calls; gives the places of those that were given back, lest they wait."""
-        unbegun = Unbegun(todo, scope.now() + self.seconds + _GRACE, self.bound, tell)
+    ) -> None:
+        """Make calls; those that would wait for a slow one are given back, and left."""
+        until = scope.now() + self.seconds + _GRACE
+        unbegun = Unbegun(todo, until, self.bound, tell, calling.left)
         lookout.watch(unbegun)
         try:
             calling.make(unbegun, self.seconds, self.bound)
         finally:
             lookout.leave(unbegun)
             unbegun.close()
-        return unbegun.given_back
+            calling.left.update(unbegun.given_back)
 
     def _packed(self, scope: Scope, values: list[Any], bare: frozenset[type]) -> list[Any]:
         """Values each packed by itself, so that nobody unpacks those that he only hands on."""

@@ -199,14 +199,20 @@ class Scope:
         self.rollback((0, 0))
         self.quick.clear()
 
-    def ahead(self) -> Bundle | None:
-        """What can be told of calls that succeeded at once, ahead of all else; it is told once."""
+    def ahead(self, worker: str) -> Bundle | None:
+        """What can be told of calls that succeeded at once, ahead of all else; it is told once.
+
+        Parameters
+        ----------
+        worker : str
+            Who made them; another thread may ask.
+        """
         told = self.quick[:]
         if not told:
             return None
         del self.quick[: len(told)]
         now, started = self.now() + self._epoch, self.started + self._epoch
-        return Bundle(self.task, here(), started, now, b"", quick=pack_quick(told, self._epoch))
+        return Bundle(self.task, worker, started, now, b"", quick=pack_quick(told, self._epoch))
 
     def bundle(self, part: int = 0) -> Bundle:
         """What is to be reported; ``part`` numbers the pieces that the task is done in."""

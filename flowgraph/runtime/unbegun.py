@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from flowgraph.runtime.calling import OneCall
 
@@ -35,6 +36,8 @@ class Unbegun:
     tell : callable
         Called, in another thread, with the places of those that are given back; again and
         again while the stint is at a slow call, mostly with none.
+    left : set of int
+        Places of those that the stint has passed over; they are given back, too.
 
     Attributes
     ----------
@@ -53,7 +56,7 @@ class Unbegun:
     ([(1, 'b')], [frozenset({2, 3, 4})])
     """
 
-    __slots__ = ("_bound", "_closed", "_lock", "_tell", "_todo", "_until", "given_back")
+    __slots__ = ("_bound", "_closed", "_left", "_lock", "_tell", "_todo", "_until", "given_back")
 
     def __init__(
         self,
@@ -61,12 +64,14 @@ class Unbegun:
         until: float,
         bound: Container[int],
         tell: Callable[[frozenset[int]], object],
+        left: AbstractSet[int] = frozenset(),
     ) -> None:
         self.given_back: frozenset[int] = frozenset()
         self._todo = deque(calls)
         self._until = until
         self._bound = bound
         self._tell = tell
+        self._left = left
         self._lock = Lock()
         self._closed = False
 
@@ -95,7 +100,7 @@ class Unbegun:
         with self._lock:
             if self._closed:
                 return
-            taken = self._taken()
+            taken = self._taken() | (frozenset(self._left) - self.given_back)
             self.given_back |= taken
             with suppress(Exception):  # else it is told when the stint ends
                 self._tell(taken)
