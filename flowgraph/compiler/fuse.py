@@ -71,8 +71,6 @@ class _Group:
 
 def fuse(dag: Dag) -> Dag:
     """The graph with stages in a row fused."""
-    if len(dag.steps) == 1:
-        return dag.with_steps((_Group(dag.steps[0]).fused(),))
     uses = dag.uses()
     constants = {step.name for step in dag.steps if isinstance(step, Constant)}
     steps: dict[str, Step | _Group] = {}
