@@ -256,7 +256,7 @@ class Foreman:
         Returns
         -------
         bool
-            False if it is one call, or calls in a row: then nothing is done.
+            False if it is one call, or a chain of them: then nothing is done.
         """
         slots = frozenset(stint.slots) - self._away.returned(stint.part)
         if len(slots - stint.bound) == 1:

@@ -53,12 +53,13 @@ def limits(dag: Dag, workers: int) -> Dag:
     workers : int
         Tasks that run at once.
     """
-    if not any(map(_limited_in, dag.steps)):
-        return dag
     lanes: dict[int, Lanes] = {}
 
     def laned(step: Step) -> Step:
-        if not isinstance(step, (Chain, Series)) or not (limited := _limited_in(step)):
+        if not isinstance(step, (Chain, Series)):
+            return step
+        limited = [stage for stage in callees(step) if is_limited(stage)]
+        if not limited:
             return step
         stage = min(limited, key=_most)  # the strictest holds for all of the step's
         if id(stage) not in lanes:
@@ -66,11 +67,6 @@ def limits(dag: Dag, workers: int) -> Dag:
         return replace(step, lanes=lanes[id(stage)])
 
     return dag.with_steps(map(laned, dag.steps))
-
-
-def _limited_in(step: Step) -> list[Stage[..., object]]:
-    """The limited stages that a step calls."""
-    return [stage for stage in callees(step) if is_limited(stage)]
 
 
 def _most(stage: Stage[..., object]) -> float:

@@ -194,6 +194,7 @@ def _lower_region(tasks: Tasks, step: Region) -> None:
     at, number_of = places.__getitem__, tasks.drafts.number
     stages = {id(call.stage): call.stage for call in step.calls}
     numbers = {key: tasks.drafts.stage(stage) for key, stage in stages.items()}
+    # As `_one_call`, written out: there may be a hundred thousand.
     calls = tuple(
         [
             _new(

@@ -44,6 +44,7 @@ _GRACE: Final = 20e-3
 _NONE: Final[frozenset[type]] = frozenset()
 
 Tell = Callable[["Stint", frozenset[int], "Bundle | None"], object]
+"""Told of a stint at a slow call, what it gives back, and its records so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
