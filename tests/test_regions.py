@@ -29,6 +29,7 @@ from flowgraph.compiler.validate import validate
 from flowgraph.runtime.calling import OneCall
 from flowgraph.runtime.code import Code, Control, Parcel
 from flowgraph.runtime.code import Stage as StageEntry
+from flowgraph.runtime.place import Place
 from flowgraph.runtime.region import Region as RegionWork
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.work import lost
@@ -406,7 +407,10 @@ def test_a_stint_that_is_lost_tells_nothing_of_how_long_calls_take():
     code = Code((StageEntry("abs", abs, None, None, False),), pickle.dumps, pickle.dumps)
     calls = tuple(OneCall(0, k, f"n{k}", (k,), (), ()) for k in range(100))
     options = {"task": 0, "node": 0, "name": "n0", "stage": "abs", "stages": {0: "abs"}}
-    work = RegionWork(calls=Parcel(calls, pickle.dumps), gives=tuple(range(100)), **options)
+    givers = tuple(Place(k, f"n{k}", "abs") for k in range(100))
+    work = RegionWork(
+        calls=Parcel(calls, pickle.dumps), gives=tuple(range(100)), givers=givers, **options
+    )
     control = Control(code, seals=True)
     foreman = Foreman(control, work, [], Rule(workers=1, seconds=1), travels=True)
     stint, _ = foreman.next()

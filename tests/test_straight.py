@@ -14,6 +14,7 @@ from flowgraph.backends.rule import Rule
 from flowgraph.runtime.call import Slot
 from flowgraph.runtime.calling import OneCall
 from flowgraph.runtime.code import Code, Control, Parcel, Stage
+from flowgraph.runtime.place import Place
 from flowgraph.runtime.region import Region
 from flowgraph.runtime.work import perform
 
@@ -29,6 +30,7 @@ def region_of(*calls):
         name="call",
         stage="call",
         gives=(len(calls) - 1,),
+        givers=(Place(len(calls) - 1, "call", "call"),),
         stages={0: "call"},
         calls=Parcel(calls, pickle.dumps),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.backends.away import Away
 from flowgraph.backends.roster import Roster
 from flowgraph.runtime import pickling
-from flowgraph.runtime.code import Parcel
+from flowgraph.runtime.code import Later
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.region import Stint
 from flowgraph.runtime.results import Results
@@ -86,14 +87,16 @@ class Foreman:
     >>> import pickle
     >>> from flowgraph.backends.rule import Rule
     >>> from flowgraph.runtime.calling import OneCall
-    >>> from flowgraph.runtime.code import Code, Control, Stage
+    >>> from flowgraph.runtime.code import Code, Control, Parcel, Stage
+    >>> from flowgraph.runtime.place import Place
     >>> from flowgraph.runtime.call import Slot
     >>> from flowgraph.runtime.region import Region
     >>> from flowgraph.runtime.work import perform
     >>> code = Code((Stage("abs", abs, None, None, False),), pickle.dumps, pickle.dumps)
     >>> calls = (OneCall(0, 0, "a", (-3,), (), ()), OneCall(0, 1, "b", (Slot(0),), (), (0,)))
     >>> calls = (*calls, OneCall(0, 2, "c", (Slot(0),), (), (0,)))
-    >>> region = Region(task=0, node=0, name="a", stage="abs", gives=(1, 2), stages={0: "abs"},
+    >>> region = Region(task=0, node=0, name="a", stage="abs", stages={0: "abs"},
+    ...                 gives=(1, 2), givers=(Place(1, "b", "abs"), Place(2, "c", "abs")),
     ...                 calls=Parcel(calls, pickle.dumps))
     >>> foreman = Foreman(Control(code), region, [], Rule(workers=2, seconds=1))
     >>> stint, known = foreman.next()
@@ -120,7 +123,7 @@ class Foreman:
         self._control = control
         self._rule = rule
         self._travels = travels
-        self._roster = Roster(region.calls.open(), inputs, region.gives, travels=travels)
+        self._roster = Roster(region.calls, inputs, region.gives, travels=travels, row=region.row)
         self._fixed = False
         self._away = Away()
         self._late: frozenset[int] = frozenset()
@@ -212,7 +215,7 @@ class Foreman:
             reads=1,
             part=self._away.begin(),
             slots=slots,
-            calls=Parcel(self._roster.calls(slots), _packed),
+            calls=Later(partial(self._roster.calls, slots), _packed),
             bound=bound,
             inner=inner,
             seconds=seconds,

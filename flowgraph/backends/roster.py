@@ -9,11 +9,14 @@ from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.handover import Known
 from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
     from flowgraph.runtime.calling import OneCall
+    from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.walk import Row
 
 __all__ = ["Claim", "Roster"]
 
@@ -41,14 +44,16 @@ class Roster:
 
     Parameters
     ----------
-    calls : sequence of OneCall
-        Each behind those that it needs.
+    calls : Parcel of OneCalls
+        Each behind those that it needs; opened when each is to be told apart.
     inputs : sequence
         What the region reads: outcomes, or what stands for them.
     gives : iterable of int
         Which calls' values others read.
     travels : bool
         True if values leave the process they are made in.
+    row : Row, optional
+        The same calls as they were declared, if they can be made like that.
 
     Attributes
     ----------
@@ -59,10 +64,12 @@ class Roster:
 
     Examples
     --------
+    >>> import pickle
     >>> from flowgraph.runtime.calling import OneCall
+    >>> from flowgraph.runtime.code import Parcel
     >>> calls = [OneCall(0, k, name, (), (), needs) for k, (name, needs) in
     ...          enumerate([("a", ()), ("b", (0,)), ("c", (0,))])]
-    >>> roster = Roster(calls, [], gives=(1, 2), travels=True)
+    >>> roster = Roster(Parcel(calls, pickle.dumps), [], gives=(1, 2), travels=True)
     >>> roster.claim(5).slots, roster.ready
     ([0], 0)
     >>> roster.put([0], ["a's value"])
@@ -73,14 +80,14 @@ class Roster:
 
     def __init__(
         self,
-        calls: Sequence[OneCall],
+        calls: Parcel[tuple[OneCall, ...]],
         inputs: Sequence[Any],
         gives: Iterable[int],
         *,
         travels: bool,
+        row: Row | None = None,
     ) -> None:
-        self.open = len(calls)
-        self._calls = calls
+        self._parcel = calls
         self._travels = travels
         self._gives = frozenset(gives)
         self._base = len(inputs)
@@ -90,7 +97,12 @@ class Roster:
             if isinstance(given, Outcome) and given.missing is not None:
                 self._missing[k] = given.missing
             self._values.append(given if travels else given.value)
-        self._values += [UNREACHED] * len(calls)
+        self._walk: Walk | None = None
+        if row is not None and not travels and not self._missing:
+            self._walk = Walk(row, self._values)
+        self._count = self.open = len(self._calls if row is None else row.calls)
+        if self._walk is None:
+            self._values += [UNREACHED] * self._count
         self._made = 0
         self._readers: dict[int, list[int]] = {}
         self._waits: list[int] = []
@@ -102,6 +114,10 @@ class Roster:
             self.scatter()
 
     @property
+    def _calls(self) -> Sequence[OneCall]:
+        return self._parcel.open()
+
+    @property
     def ready(self) -> int:
         """How many calls wait for nothing."""
         return len(self._ready)
@@ -109,7 +125,7 @@ class Roster:
     def ahead(self, many: int) -> range:
         """The places of the next calls of a straight row, at most so many."""
         begin = self._base + self._made
-        return range(begin, min(begin + many, self._base + len(self._calls)))
+        return range(begin, min(begin + many, self._base + self._count))
 
     def passed(self, slots: range, left: Container[int]) -> bool:
         """Note what a stint made of a straight row; False, and nothing is noted, if that ends.
@@ -126,11 +142,20 @@ class Roster:
         end = slots.stop
         while end > slots.start and end - 1 in left:
             end -= 1
-        if not _SMALL.issuperset(map(type, self._values[slots.start : end])):
+        if self._walk is not None and self._walk.is_over:
+            self._tell_apart()
+        made = end - slots.start
+        values = self._values[slots.start : end] if self._walk is None else self._walk.last(made)
+        if not _SMALL.issuperset(map(type, values)):
             return False  # also where a call was not reached, and for one that failed
-        self._made += end - slots.start
-        self.open -= end - slots.start
+        self._made += made
+        self.open -= made
         return True
+
+    def _tell_apart(self) -> None:
+        """Have values by their places from now on, not by names."""
+        if self._walk is not None:
+            self._values, self._walk = self._walk.number(), None
 
     def scatter(self, away: Iterable[int] = ()) -> None:
         """Keep track of every single call from now on: of who reads it, and for whom it waits.
@@ -141,12 +166,13 @@ class Roster:
             Places of the calls that a worker is at.
         """
         self.straight = False
-        base, count, made = self._base, len(self._calls), self._made
+        self._tell_apart()
+        base, count, made, calls = self._base, self._count, self._made, self._calls
         readers: dict[int, list[int]] = defaultdict(list)
         self._readers = readers
         self._waits = waits = [0] * count
         for k in range(made, count):
-            for need in self._calls[k].needs:
+            for need in calls[k].needs:
                 if need >= base + made:
                     readers[need - base].append(k)
                     waits[k] += 1
@@ -202,7 +228,7 @@ class Roster:
     def known(self, slots: Sequence[int]) -> Known:
         """What the calls at these places read."""
         if not self._travels:
-            return Known(self._values, self._missing)
+            return Known(self._values, self._missing, self._walk)
         values = self._values
         needs = {need for call in self.calls(slots) for need in call.needs}
         needs.difference_update(slots)
@@ -225,6 +251,7 @@ class Roster:
         """Let go on what waits for these calls, and drop the values that nobody reads any more."""
         state, waits, unread = self._state, self._waits, self._unread
         values, base, gives, ready = self._values, self._base, self._gives, self._ready
+        calls = self._calls
         self.open -= len(made)
         for slot in made:
             state[slot - base] = _MADE
@@ -233,7 +260,7 @@ class Roster:
                 waits[reader] -= 1
                 if not waits[reader] and state[reader] == _FREE:
                     ready.append(reader)
-            for need in self._calls[slot - base].needs:
+            for need in calls[slot - base].needs:
                 if need - base in unread:  # not those that were made in a row: they are small
                     unread[need - base] -= 1
                     if not unread[need - base] and need - base not in gives:
@@ -251,6 +278,8 @@ class Roster:
     def given(self, gives: Iterable[int]) -> list[Any]:
         """What these calls gave, or have given so far."""
         values, base, state, made = self._values, self._base, self._state, self._made
+        if self._walk is not None:
+            return [self._walk.value(k) if k < made else UNREACHED for k in gives]
         return [
             values[base + k] if k < made or (state and state[k] == _MADE) else UNREACHED
             for k in gives

@@ -137,6 +137,12 @@ class Drafts:
         """Gives the number of a node, as records name it."""
         return self._numbers.__getitem__
 
+    def numbers(self, names: Sequence[str]) -> Sequence[int]:
+        """The numbers of some nodes; none are made for them where they are all."""
+        if len(names) == len(self._nodes) and names[0] == self._nodes[0].name:
+            return range(len(names))  # in the same order, as no pass puts calls into another
+        return [self._numbers[name] for name in names]
+
     def stage(self, stage: Stage[..., Any]) -> int:
         """Number of a stage in the table that every worker gets."""
         number = self._stages.get(id(stage))
@@ -167,8 +173,12 @@ class Drafts:
             True if there is nothing in it that only we know how to pickle.
         """
         parcel = parcel_of(value, plain=plain)
-        self._cargo.append(Cargo(parcel, told, calls))
+        self.carry(Cargo(parcel, told, calls))
         return parcel
+
+    def carry(self, cargo: Cargo) -> None:
+        """Note something of the user's that tasks take along."""
+        self._cargo.append(cargo)
 
     def finish(self, targets: Sequence[Found]) -> Lowered:
         """Give keys, and the table of stages."""

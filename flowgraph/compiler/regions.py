@@ -12,7 +12,8 @@ but constants before it, and nothing behind it.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from dask.sizeof import sizeof
 
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
-    from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
 __all__ = ["regions"]
 
+_after: Final = attrgetter("after")
 _MOST: Final = 1024
 """Other steps, among which it would take long to tell who waits for whom."""
 
@@ -79,15 +80,15 @@ def regions(dag: Dag, shape: Shape) -> Dag:
 def _free(dag: Dag, *, timed: bool) -> Sequence[Call]:
     """The calls that wait for no more than they need, of stages that have no limits."""
     calls = [step for step in dag.steps if type(step) is Call]
-    stages: dict[int, Stage[..., Any]] = {id(call.stage): call.stage for call in calls}
-    stages.update({id(c.otherwise): c.otherwise for c in calls if c.otherwise is not None})
-    limited = {key for key, stage in stages.items() if not is_free(stage, timed=timed)}
+    stages = {call.stage for call in calls}
+    stages.update([call.otherwise for call in calls if call.otherwise is not None])
+    limited = {stage for stage in stages if not is_free(stage, timed=timed)}
+    if not limited and not any(map(_after, calls)):
+        return calls
     return [
         call
         for call in calls
-        if not call.after
-        and id(call.stage) not in limited
-        and (call.otherwise is None or id(call.otherwise) not in limited)
+        if not call.after and call.stage not in limited and call.otherwise not in limited
     ]
 
 

@@ -14,14 +14,14 @@ from flowgraph.runtime.chain import ChainPart
 from flowgraph.runtime.heads import Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.drafts import Drafts, Read
     from flowgraph.compiler.layout import Layout
     from flowgraph.compiler.parts import Part
-    from flowgraph.compiler.steps import Lanes, Region
-    from flowgraph.declare.steps import Call, Step
+    from flowgraph.compiler.steps import Lanes
+    from flowgraph.declare.steps import Step
 
 __all__ = ["Tasks", "prefix_of"]
 
@@ -60,10 +60,9 @@ class Tasks:
         (read,) = self._made[name]
         return read
 
-    def read_outside(self, region: Region) -> list[Call]:
-        """The calls of a region whose values are read by others, or wanted."""
-        read = self._dag.uses()
-        return [call for call in region.calls if call.name in read]
+    def read(self) -> Container[str]:
+        """The names of what steps read, wait for or give; without what stays in a region."""
+        return self._dag.uses()
 
     def share(self, sharers: Sequence[Step], number: int) -> None:
         """One task has the values of several steps."""

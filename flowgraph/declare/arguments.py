@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Freezer", "frozen", "holds_node", "is_plain"]
 
+Templates = tuple[Any, ...]
+
 _PLAIN_OR_SLOT: Final = PLAIN | {Slot}
 
 _CONTAINERS: Final = (
@@ -31,6 +33,7 @@ _CONTAINERS: Final = (
 _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *_CONTAINERS)
 _OPEN: Final = object()
+_ONE: Final = in_order(1)
 _FEW: Final = 8
 """Arguments among which it is quicker to look for a node than to keep a dict of them."""
 
@@ -151,7 +154,7 @@ class Freezer:
         return dict(zip(value, items, strict=True))
 
 
-def frozen(graph: Register, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[str, ...]] | None:
+def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[str, ...]] | None:
     """Templates of plain values and nodes, and the steps that these are; quickly.
 
     None for other arguments, also for those that a `Freezer` refuses.
@@ -160,9 +163,14 @@ def frozen(graph: Register, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple
     --------
     >>> from flowgraph.declare.graph import Declarations
     >>> graph = Declarations("photos")
-    >>> frozen(graph, [graph.task(len, "abc"), 8])
+    >>> frozen(graph, (graph.task(len, "abc"), 8))
     ((Slot(position=0), 8), ('len',))
     """
+    if len(args) == 1:
+        (only,) = args
+        if type(only) is Node and only.graph is graph:
+            return _ONE, (only.name,)
+        return (args, ()) if type(only) in PLAIN else None
     needs: list[str] = []
     for arg in args:  # mostly all are nodes, and no two alike
         if type(arg) is not Node or arg.graph is not graph:
@@ -170,13 +178,10 @@ def frozen(graph: Register, args: Sequence[Any]) -> tuple[tuple[Any, ...], tuple
         needs.append(arg.name)
     else:
         count = len(needs)
-        if count == 1 or len(set(needs)) == count:
+        if len(set(needs)) == count:
             return in_order(count), tuple(needs)
-    for arg in args:
-        if type(arg) not in PLAIN:
-            break
-    else:
-        return tuple(args), ()
+    if PLAIN.issuperset(map(type, args)):
+        return args, ()
     if len(args) > _FEW:
         return None
     needs = []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from types import MappingProxyType, MethodType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from flowgraph.declare.arguments import holds_node
 from flowgraph.declare.function import is_lambda
 from flowgraph.declare.items import Items
 from flowgraph.declare.node import Node
 from flowgraph.declare.stage import Stage
+from flowgraph.declare.steps import plain_call
 from flowgraph.errors import GraphError
 
 if TYPE_CHECKING:
@@ -23,6 +24,15 @@ __all__ = ["Register"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Names = tuple[str, ...]
+Known = tuple[object, Stage[..., Any], int, float]
+"""A function, the stage that it always is, and how many positional arguments surely fit.
+
+Plain tuples: a graph of very many calls takes these apart as often.
+"""
+
+_new: Final = object.__new__
 
 
 class Register:
@@ -47,7 +57,7 @@ class Register:
         self._steps: dict[str, Step] = {}
         self._counts: dict[str, int] = {}
         self._stages: dict[tuple[int, str], tuple[object, Stage[..., Any]]] = {}
-        self._known: dict[int, tuple[object, Stage[..., Any]]] = {}
+        self._known: dict[int, Known] = {}
         self._methods: dict[tuple[int, int], Stage[..., Any]] = {}
 
     @property
@@ -107,7 +117,7 @@ class Register:
         if isinstance(function, Stage):
             stage: Stage[P, R] = self._method(function)
             if stage is function and not isinstance(stage.function, MethodType):
-                self._known[id(function)] = function, stage
+                self._known[id(function)] = function, stage, *stage.positional
             return stage
         given = name if isinstance(name, str) and is_lambda(function) else ""
         known = self._stages.get((id(function), given))
@@ -120,7 +130,7 @@ class Register:
             known = (function, stage.options(name=given) if given else stage)
             self._stages[id(function), given] = known
             if not is_lambda(function):
-                self._known[id(function)] = known
+                self._known[id(function)] = *known, *known[1].positional
         return cast("Stage[P, R]", known[1])
 
     def plain_stage_of(
@@ -192,6 +202,22 @@ class Register:
         node: Node[Any] = Node(self, name)  # type: ignore[arg-type]  # it is a graph
         self._steps[name] = step
         self._nodes[name] = node
+        return node
+
+    def add_call(
+        self, name: str | None, stage: Stage[..., Any], args: tuple[Any, ...], needs: Names
+    ) -> Node[Any]:
+        """Add a call of nothing but a stage; as `new_name` and `add_node`, at half their price."""
+        default, steps, counts = stage.name, self._steps, self._counts
+        count = counts.get(default) if name is None else None
+        if count is None or (made := f"{default}-{count + 1}") in steps:
+            made = self.new_name(name, default)
+        else:
+            counts[default] = count + 1
+        node: Node[Any] = _new(Node)
+        node.graph, node.name = self, made  # type: ignore[assignment]  # it is a graph
+        steps[made] = plain_call(made, needs, stage, args)
+        self._nodes[made] = node
         return node
 
     def add_items(self, step: Step) -> Items[Any]:

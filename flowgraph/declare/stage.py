@@ -31,7 +31,7 @@ __all__ = ["Stage"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_STAYS = {"_positional", "_signature", "__annotations__", "__type_params__"}
+_STAYS = {"positional", "_signature", "__annotations__", "__type_params__"}
 
 
 class Stage(Generic[P, R]):
@@ -136,11 +136,6 @@ class Stage(Generic[P, R]):
         merged: StageOptions = {**self._options, **options}
         return Stage(self.function, **merged)
 
-    def takes(self, count: int) -> bool:
-        """True if so many positional arguments, and no others, surely fit the function."""
-        positional = self._positional
-        return positional[0] <= count <= positional[1]
-
     def check(
         self,
         args: Sequence[Any],
@@ -177,7 +172,7 @@ class Stage(Generic[P, R]):
         return Signature(self.function)
 
     @functools.cached_property
-    def _positional(self) -> tuple[int, float]:
+    def positional(self) -> tuple[int, float]:
         return self._signature.positional
 
     @property

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flowgraph.declare.arguments import Freezer, frozen
 from flowgraph.declare.node import names_of
 from flowgraph.declare.register import Register
-from flowgraph.declare.steps import MISSING, Call, plain_call
+from flowgraph.declare.steps import MISSING, Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Tasks"]
 
 R = TypeVar("R")
+
+_NOTHING: Final = ()
 
 
 class Tasks(Register):
@@ -28,7 +30,7 @@ class Tasks(Register):
         /,
         *args: Any,
         name: str | None = None,
-        after: Handle | Iterable[Handle] = (),
+        after: Handle | Iterable[Handle] = _NOTHING,
         **kwargs: Any,
     ) -> Node[R]:
         """One call of a function, as a node.
@@ -63,17 +65,22 @@ class Tasks(Register):
         >>> g.run(g.task(max, a, 22)).value
         22
         """
-        if kwargs or after != ():
+        if kwargs or after is not _NOTHING:
             return self._call(fn, args, kwargs, name=name, after=after)
         # Straight on, without a freezer: graphs have a hundred thousand of these.
-        stage = self.stage_of(fn, name)
-        if not stage.takes(len(args)):
+        known = self._known.get(id(fn))
+        # What has this id may be another object by now, if the graph was pickled.
+        if known is not None and known[0] is fn:
+            _, stage, fewest, most = known
+        else:
+            stage = self.stage_of(fn, name)
+            fewest, most = stage.positional
+        if not fewest <= len(args) <= most:
             stage.check(args, kwargs)
         simple = frozen(self, args)
         if simple is None:
             return self._call(fn, args, kwargs, name=name)
-        made = self.new_name(name, stage.name)
-        return self.add_node(plain_call(made, simple[1], stage, simple[0]))
+        return self.add_call(name, stage, simple[0], simple[1])
 
     def when(
         self,

@@ -89,7 +89,10 @@ def fill(template: Any, values: Sequence[Any]) -> Any:
     if kind is Slot:
         return values[template.position]
     if kind is Nest:
-        filled = [fill(item, values) for item in template.items]
+        filled = [
+            values[item.position] if type(item) is Slot else fill(item, values)
+            for item in template.items
+        ]
         if template.keys is not None:
             return template.build(list(zip(template.keys, filled, strict=True)))
         return template.build(filled)

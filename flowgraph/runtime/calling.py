@@ -153,7 +153,7 @@ class Calling:
             if ended >= look_at:
                 look_at = ended + _LOOK
                 self._scope.check()
-            number, node, name, args, named, needs, condition, _ = call
+            number, node, _, args, named, needs, condition, _ = call
             function = quick[number]
             if function is None or condition is not True:
                 self._begin(slot, call)
@@ -179,15 +179,29 @@ class Calling:
                         made = list(made)
                     kinds.add(type(made))
             except BaseException as raised:
-                again = partial(_called_again, function, call, values)
-                attempts = Attempts(self._scope, Site(self._stages[number], node, name), again)
-                self._take(slot, attempts, attempts.failed(raised, begun), node)
-                self._ended = ended = now()
+                self.failed(slot, call, raised, begun)
+                ended = self._ended
                 continue
             self._ended = ended = now()
             note((node, begun, ended))  # a tuple less that the collector looks at
             values[slot] = made
         return deferred
+
+    def failed(self, slot: int, call: OneCall, raised: BaseException, begun: float) -> None:
+        """Go on after the first attempt of a call, which was made elsewhere.
+
+        Raises
+        ------
+        BaseException
+            What was raised, if it is to leave the task.
+        Halt
+            If it was the last one, and ends the run.
+        """
+        stage = self._stages[call.stage]
+        again = partial(_called_again, stage.function, call, self._values)
+        attempts = Attempts(self._scope, Site(stage, call.node, call.name), again)
+        self._take(slot, attempts, attempts.failed(raised, begun), call.node)
+        self._ended = self._scope.now()
 
     def _is_put_off(
         self,

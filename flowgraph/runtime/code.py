@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.scope import Stop
     from flowgraph.runtime.worker import Line
 
-__all__ = ["Code", "Control", "Parcel", "Stage", "unloadable"]
+__all__ = ["Code", "Control", "Later", "Parcel", "Stage", "unloadable"]
 
 T = TypeVar("T")
 
@@ -98,6 +98,55 @@ def _arrived(data: bytes) -> Parcel[Any]:
     parcel: Parcel[Any] = Parcel(CLOSED, pickling.dumps)
     parcel._state = CLOSED, data
     return parcel
+
+
+class Later(Parcel[T]):
+    """A parcel whose value is made when somebody asks for it; in a thread or two, it is the same.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the value.
+    pack : callable
+        As for `Parcel`.
+
+    Examples
+    --------
+    >>> Later(lambda: [1, 2], pickle.dumps).open()
+    [1, 2]
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], T], pack: Callable[[Any], bytes]) -> None:
+        self._make = make
+        self._pack = pack
+        self._state = CLOSED, None
+
+    def open(self) -> T:
+        """The value.
+
+        Raises
+        ------
+        Exception
+            Whatever hinders making it.
+        """
+        value, data = self._state
+        if value is CLOSED:
+            value = self._make()
+            self._state = value, data
+        return value
+
+    def seal(self) -> bytes:
+        """The value as bytes; they are made once.
+
+        Raises
+        ------
+        Exception
+            If the value cannot be made, or not pickled.
+        """
+        self.open()
+        return super().seal()
 
 
 class Code:

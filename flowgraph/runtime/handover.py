@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flowgraph.runtime.calling import Values
+    from flowgraph.runtime.walk import Walk
 
 __all__ = ["LIGHT", "Borrowed", "Done", "Kept", "Known", "LostValue", "opened"]
 
@@ -54,13 +55,16 @@ class Kept(NamedTuple):
 
 
 class Known:
-    """The values that a stint reads, by place, and why some are missing."""
+    """The values that a stint reads, by place, and why some are missing; or its way along a row."""
 
-    __slots__ = ("missing", "values")
+    __slots__ = ("missing", "values", "walk")
 
-    def __init__(self, values: Values, missing: dict[int, Failure | Skip]) -> None:
+    def __init__(
+        self, values: Values, missing: dict[int, Failure | Skip], walk: Walk | None = None
+    ) -> None:
         self.values = values
         self.missing = missing
+        self.walk = walk
 
 
 class Done(Results):

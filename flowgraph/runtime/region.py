@@ -25,6 +25,7 @@ from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import Lost
 from flowgraph.runtime.scope import Halt, here
 from flowgraph.runtime.unbegun import Unbegun
+from flowgraph.runtime.walk import GRACE
 from flowgraph.runtime.work import Work, fail_each
 
 if TYPE_CHECKING:
@@ -34,13 +35,12 @@ if TYPE_CHECKING:
     from flowgraph.runtime.handover import Known
     from flowgraph.runtime.report import Bundle
     from flowgraph.runtime.scope import Scope
+    from flowgraph.runtime.walk import Row, Walk
 
 __all__ = ["Region", "Stint", "Tell"]
 
 _SLOW: Final = 1e-3
 """Seconds of a call, from which on its value is packed by itself: it may be large."""
-_GRACE: Final = 20e-3
-"""Seconds that a call may last when time is up, before those behind it are given back."""
 _NONE: Final[frozenset[type]] = frozenset()
 
 Tell = Callable[["Stint", frozenset[int], "Bundle | None"], object]
@@ -57,14 +57,17 @@ class Region(Work):
     """Each behind those that it needs."""
     gives: tuple[int, ...]
     """Which calls' values others read."""
+    givers: tuple[Place, ...]
+    """The nodes of these."""
     stages: Mapping[int, str]
     """The names of their stages, by number."""
+    row: Row | None = None
+    """The calls as they were declared, if nothing but a function is called for any."""
 
     @property
     def maker(self) -> tuple[Place, ...]:
         """The nodes that made the values."""
-        calls = self.calls.open()
-        return tuple([_place(calls[k], self.stages) for k in self.gives])
+        return self.givers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +124,10 @@ class Stint(Work):
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
-        calls = self._calls()  # which may take longer than to make them
         known: Known = inputs[0].value
+        if known.walk is not None:
+            return self._walked(scope, known, known.walk)
+        calls = self._calls()  # which may take longer than to make them
         values, missing = known.values, known.missing
         unreadable: dict[int, BaseException] = {}
         if self.travels:
@@ -134,11 +139,7 @@ class Stint(Work):
         if unreadable:
             todo = self._without_readers(scope, todo, values, missing, unreadable)
         try:
-            tell = None if isinf(self.seconds) else self._teller(scope)
-            if tell is None:
-                calling.make(todo, self.seconds, self.bound)
-            else:
-                self._make(scope, tell, calling, todo)
+            self._make(scope, calling, todo, self.seconds)
         except Halt:
             if scope.control.line is not None and scope.is_over():
                 raise
@@ -154,6 +155,30 @@ class Stint(Work):
         if slow or not PLAIN.issuperset(map(type, outs)):
             outs = self._packed(scope, outs, _NONE if slow else PLAIN)
         return Outcome(Done(outs, frozenset(left), busy))
+
+    def _walked(self, scope: Scope, known: Known, walk: Walk) -> Outcome:
+        """Make calls in a row; those behind one that fails as any others."""
+        assert isinstance(self.slots, range)
+        left: set[int] = set()
+        begun, slept, before = scope.now(), 0.0, walk.made
+        try:
+            try:
+                raised = walk.make(scope, self.slots, begun + self.seconds, self._teller(scope))
+            finally:
+                made = walk.made - before
+                left.update(self.slots[made:])
+            if raised is not None:
+                calling = Calling(scope, walk.number(), known.missing)
+                todo = [*zip(self.slots, self._calls(), strict=True)][made:]
+                todo = [each for each in todo if each[0] not in walk.given_back]
+                left = calling.left
+                left.update(walk.given_back)
+                calling.failed(*todo[0], *raised)
+                self._make(scope, calling, todo[1:], begun + self.seconds - scope.now())
+                slept = calling.slept
+        except Halt:
+            pass
+        return Outcome(Done([], frozenset(left), scope.now() - begun - slept))
 
     def _without_readers(
         self,
@@ -176,6 +201,8 @@ class Stint(Work):
 
     def _teller(self, scope: Scope) -> Callable[[frozenset[int]], object] | None:
         """What tells the driver which calls are given back; None if nobody listens."""
+        if isinf(self.seconds):
+            return None
         if self.tell is not None:
             tell, worker = self.tell, here()  # it is another thread that tells
             return lambda left: tell(self, left, scope.ahead(worker))
@@ -187,16 +214,19 @@ class Stint(Work):
     def _make(
         self,
         scope: Scope,
-        tell: Callable[[frozenset[int]], object],
         calling: Calling,
         todo: Iterable[tuple[int, OneCall]],
+        seconds: float,
     ) -> None:
         """Make calls; those that would wait for a slow one are given back, and left."""
-        until = scope.now() + self.seconds + _GRACE
-        unbegun = Unbegun(todo, until, self.bound, tell, calling.left)
+        tell = self._teller(scope)
+        if tell is None:
+            calling.make(todo, seconds, self.bound)
+            return
+        unbegun = Unbegun(todo, scope.now() + seconds + GRACE, self.bound, tell, calling.left)
         lookout.watch(unbegun)
         try:
-            calling.make(unbegun, self.seconds, self.bound)
+            calling.make(unbegun, seconds, self.bound)
         finally:
             lookout.leave(unbegun)
             unbegun.close()

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from flowgraph.runtime.failure import Failure
     from flowgraph.runtime.positions import Index
@@ -27,6 +27,7 @@ __all__ = [
     "TIMED_OUT",
     "TIMED_OUT_RETRIED",
     "Bundle",
+    "Columns",
     "Lost",
     "add_calls",
     "attempts_in",
@@ -55,6 +56,9 @@ _OUTCOME = struct.calcsize("<iqqii")
 
 Row = tuple[int, int, int, int, int, int, float, float]
 """Node number, first and last item, calls, attempt, outcome, start, seconds; see `attempts_in`."""
+
+Columns = tuple[list[int], list[float], list[float]]
+"""Of single calls that succeeded at once: the numbers of their nodes, begins, ends in seconds."""
 
 pack_row = _ROW.pack
 """Pack one record: see `Row`."""
@@ -170,25 +174,26 @@ def rows(packed: bytes | bytearray) -> Iterator[Row]:
     return _ROW.iter_unpack(packed)
 
 
-def pack_quick(calls: Sequence[float], epoch: float) -> bytes:
+def pack_quick(calls: Columns, epoch: float) -> bytes:
     """Single calls that succeeded at once, packed column by column: a third of their rows' price.
 
     Parameters
     ----------
-    calls : sequence of float
-        Of each the number of its node, and when it began and ended, in seconds.
+    calls : tuple of lists
+        See `Columns`.
     epoch : float
-        What is to be added to these for seconds since the epoch.
+        What is to be added to begins and ends for seconds since the epoch.
 
     Examples
     --------
-    >>> packed = pack_quick([3, 1.5, 1.75, 4, 2.0, 2.5], 100.0)
+    >>> packed = pack_quick(([3, 4], [1.5, 2.0], [1.75, 2.5]), 100.0)
     >>> list(Bundle(0, "worker", 0.0, 0.0, b"", quick=packed).records())
     [(3, -1, -1, 1, 1, 0, 101.5, 0.25), (4, -1, -1, 1, 1, 0, 102.0, 0.5)]
     """
-    if not calls:
+    numbers, begun, ended = calls
+    if not numbers:
         return b""
-    columns = array("i", calls[::3]), array("d", calls[1::3]), array("d", calls[2::3])
+    columns = array("i", numbers), array("d", begun), array("d", ended)
     return _EPOCH.pack(epoch) + b"".join([column.tobytes() for column in columns])
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.failure import Failure
     from flowgraph.runtime.positions import Index
+    from flowgraph.runtime.report import Columns
+    from flowgraph.runtime.strip import Strip
 
 __all__ = ["Clock", "Halt", "Scope", "Stop", "SystemClock", "here"]
 
@@ -88,6 +90,7 @@ class Scope:
         "now",
         "quick",
         "started",
+        "strips",
         "task",
     )
 
@@ -101,6 +104,8 @@ class Scope:
         self._rows = bytearray()
         self.quick: list[float] = []
         """Single calls that succeeded at once: of each the number of the node, begin and end."""
+        self.strips: list[Strip] = []
+        """Those that were made in a row."""
         self._open: dict[int, tuple[int, float, int]] = {}
         self._stop = control.stop if control.line is None else control.line.stop()
         self.failures: list[Failure] = []
@@ -198,6 +203,7 @@ class Scope:
         """Strike out all that was noted."""
         self.rollback((0, 0))
         self.quick.clear()
+        self.strips.clear()
 
     def ahead(self, worker: str) -> Bundle | None:
         """What can be told of calls that succeeded at once, ahead of all else; it is told once.
@@ -207,12 +213,21 @@ class Scope:
         worker : str
             Who made them; another thread may ask.
         """
-        told = self.quick[:]
-        if not told:
+        told = self._quick()
+        if not told[0]:
             return None
-        del self.quick[: len(told)]
         now, started = self.now() + self._epoch, self.started + self._epoch
         return Bundle(self.task, worker, started, now, b"", quick=pack_quick(told, self._epoch))
+
+    def _quick(self) -> Columns:
+        """Take what is noted of single calls that succeeded at once; others may go on with it."""
+        told = self.quick[:]
+        del self.quick[: len(told)]
+        columns: Columns = told[::3], told[1::3], told[2::3]  # type: ignore[assignment]  # a number, a begin, an end
+        for strip in self.strips:
+            for column, more in zip(columns, strip.take(), strict=True):
+                column += more  # type: ignore[operator]  # noqa: PLW2901
+        return columns
 
     def bundle(self, part: int = 0) -> Bundle:
         """What is to be reported; ``part`` numbers the pieces that the task is done in."""
@@ -225,7 +240,7 @@ class Scope:
             tuple(self.failures),
             tuple(self.lost),
             part,
-            pack_quick(self.quick, self._epoch),
+            pack_quick(self._quick(), self._epoch),
         )
 
 

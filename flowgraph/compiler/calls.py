@@ -1,0 +1,165 @@
+"""Single calls as the runtime takes them: one by one, in groups, and in regions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from flowgraph.compiler import shipping
+from flowgraph.compiler.shipping import Cargo
+from flowgraph.compiler.tasks import prefix_of
+from flowgraph.declare.arguments import is_plain
+from flowgraph.declare.steps import MISSING, Call
+from flowgraph.runtime import region
+from flowgraph.runtime.calling import OneCall
+from flowgraph.runtime.calls import Calls
+from flowgraph.runtime.code import Later
+from flowgraph.runtime.pace import FREELY
+from flowgraph.runtime.place import Place
+from flowgraph.runtime.walk import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from flowgraph.compiler.steps import Group, Region, Series
+    from flowgraph.compiler.tasks import Tasks
+    from flowgraph.declare.stage import Stage
+
+__all__ = ["lower_group", "lower_region", "lower_series"]
+
+_new: Final = tuple.__new__
+"""Makes a named tuple in half of the time."""
+
+
+def lower_series(tasks: Tasks, step: Series) -> None:
+    """The task of calls that run one after the other, of which the last gives the value."""
+    places = {need: place for place, need in enumerate(step.needs)}
+    calls = []
+    for call in step.calls:
+        calls.append(_one_call(tasks, call, tuple(places[need] for need in call.needs)))
+        places[call.name] = len(places)
+    owes = [Place(tasks.drafts.number(c.name), c.name, c.stage.name) for c in step.calls]
+    tasks.value(
+        step,
+        prefix_of(step),
+        Calls,
+        [tasks.of(need) for need in step.needs],
+        calls=tasks.drafts.parcel(
+            tuple(map(tuple, calls)), calls=step.calls, plain=all(map(_is_plain, step.calls))
+        ),
+        beat=FREELY if step.lanes is None else tasks.queues.beat(step.lanes),
+        owes=tuple(owes) if len(owes) > 1 else (),
+    )
+    if step.lanes is not None:
+        tasks.end_batch(step, step.lanes)
+
+
+def lower_group(tasks: Tasks, step: Group) -> None:
+    """The task of calls that share it, each with a value of its own."""
+    places = {need: place for place, need in enumerate(step.needs)}
+    calls, owes, gives = [], [], []
+    for series in step.members:
+        for call in series.calls:
+            calls.append(_one_call(tasks, call, tuple([places[need] for need in call.needs])))
+            owes.append(Place(tasks.drafts.number(call.name), call.name, call.stage.name))
+            places[call.name] = len(step.needs) + len(calls) - 1
+        gives.append(len(calls) - 1)
+    contents = [call for series in step.members for call in series.calls]
+    number = tasks.add(
+        step,
+        prefix_of(step),
+        Calls,
+        [tasks.of(need) for need in step.needs],
+        calls=tasks.drafts.parcel(tuple(map(tuple, calls)), calls=contents),
+        owes=tuple(owes),
+        gives=tuple(gives),
+    )
+    tasks.share(step.members, number)
+
+
+def lower_region(tasks: Tasks, step: Region) -> None:
+    """The task that stands for calls that are handed out.
+
+    What most runs in one process never ask for is not made before somebody does:
+    the calls as a stint far away gets them, and what may not travel.
+    """
+    calls = step.calls
+    stages = dict.fromkeys([call.stage for call in calls])
+    others = dict.fromkeys([call.otherwise for call in calls if call.otherwise is not None])
+    numbers = {stage: tasks.drafts.stage(stage) for stage in (*stages, *others)}
+    read = tasks.read()
+    gives = [k for k, call in enumerate(calls) if call.name in read]
+    nodes = tasks.drafts.numbers([call.name for call in calls])
+    number = tasks.add(
+        step,
+        prefix_of(step),
+        region.Region,
+        [tasks.of(need) for need in step.needs],
+        calls=Later(partial(_numbered, step, nodes, numbers), shipping.dumps),
+        gives=tuple(gives),
+        givers=tuple([Place(nodes[k], calls[k].name, calls[k].stage.name) for k in gives]),
+        stages={numbers[stage]: stage.name for stage in stages},
+        row=_row(step, nodes, stages),
+    )
+    doubtful: Later[Any] = Later(partial(_doubtful, calls), shipping.dumps)
+    tasks.drafts.carry(Cargo(doubtful, (), calls))
+    tasks.share([calls[k] for k in gives], number)
+
+
+def _row(step: Region, nodes: Sequence[int], stages: Iterable[Stage[..., Any]]) -> Row | None:
+    """The calls as they were declared, if nothing is owed for any but a call of its function."""
+    if any(stage.timeout is not None or stage.is_coroutine for stage in stages):
+        return None
+    if [call for call in step.calls if call.condition is not MISSING]:
+        return None
+    return Row(step.calls, step.needs, nodes, {stage: stage.function for stage in stages})
+
+
+def _numbered(
+    step: Region, nodes: Sequence[int], stages: Mapping[Stage[..., Any], int]
+) -> tuple[OneCall, ...]:
+    """The calls with numbers for names: of stages, nodes, and places of what they read."""
+    names = (*step.needs, *[call.name for call in step.calls])
+    place = dict(zip(names, range(len(names)), strict=True)).__getitem__
+    # As `_one_call`, written out: there may be a hundred thousand.
+    return tuple(
+        [
+            _new(
+                OneCall,
+                (
+                    stages[call.stage],
+                    node,
+                    call.name,
+                    call.args,
+                    call.kwargs,
+                    tuple([place(need) for need in call.needs]),
+                    True if call.condition is MISSING else call.condition,
+                    None if call.otherwise is None else stages[call.otherwise],
+                ),
+            )
+            for node, call in zip(nodes, step.calls, strict=True)
+        ]
+    )
+
+
+def _doubtful(calls: Iterable[Call]) -> list[tuple[Any, Any]]:
+    """What may not travel; each call is pickled in its stint, here that is only tried."""
+    return [(call.args, call.kwargs) for call in calls if not is_plain(call)]
+
+
+def _is_plain(call: Call) -> bool:
+    return call.condition is MISSING and is_plain(call)
+
+
+def _one_call(tasks: Tasks, call: Call, needs: tuple[int, ...]) -> OneCall:
+    return OneCall(
+        tasks.drafts.stage(call.stage),
+        tasks.drafts.number(call.name),
+        call.name,
+        call.args,
+        call.kwargs,
+        needs,
+        True if call.condition is MISSING else call.condition,
+        None if call.otherwise is None else tasks.drafts.stage(call.otherwise),
+    )

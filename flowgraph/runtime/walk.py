@@ -1,0 +1,265 @@
+"""Quick calls made in a row, as they were declared: with their values under their nodes' names.
+
+Nothing is known of a call but where it stands, and nothing of the row but how far it is
+made.  Only when others are to help, or a call fails, is each call told apart: see `number`.
+
+A row looks at the clock after a call, and asks for nothing else between two.  When one
+of them is slow, those behind it would wait for its end, whoever is free.  So another
+thread puts the row to its end: as it does a chunk of items, see `flowgraph.runtime.lookout`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import islice
+from math import inf
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from flowgraph.runtime.call import PLAIN, InOrder, fill
+from flowgraph.runtime.calling import UNREACHED
+from flowgraph.runtime.lookout import lookout
+from flowgraph.runtime.strip import Strip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from flowgraph.runtime.scope import Scope
+
+__all__ = ["GRACE", "Declared", "Raised", "Row", "Walk"]
+
+GRACE: Final = 20e-3
+"""Seconds that a call may last when time is up, before those behind it are given back."""
+_LOOK: Final = 1e-3
+"""Seconds between two looks at whether the run is over."""
+_END: Final = 1 << 62
+"""An index behind all calls."""
+
+
+class Declared(Protocol):
+    """A call as it was declared."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+    @property
+    def kwargs(self) -> tuple[tuple[str, Any], ...]: ...
+    @property
+    def stage(self) -> Any: ...
+
+
+class Row(NamedTuple):
+    """Calls that owe nothing but a call of a function, each behind those that it needs."""
+
+    calls: Sequence[Declared]
+    reads: tuple[str, ...]
+    """The names of the inputs."""
+    numbers: Sequence[int]
+    """The numbers of the calls' nodes, as records have them."""
+    functions: Mapping[Any, Callable[..., Any]]
+    """What is called for each stage."""
+
+
+class Raised(NamedTuple):
+    """What a call raised in a row."""
+
+    error: BaseException
+    begun: float
+    """When the call began."""
+
+
+class Walk:
+    """The way along a row, one stint at a time.
+
+    Parameters
+    ----------
+    row : Row
+        What is made.
+    inputs : sequence
+        The values of what it reads.
+
+    Attributes
+    ----------
+    values : dict
+        What was read and made, by name, in the order of the row.
+    given_back : frozenset of int
+        Places of the calls that a stint has given back: counted with the inputs before them.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Call
+    >>> from flowgraph.runtime.call import in_order
+    >>> from flowgraph.runtime.code import Code, Control
+    >>> from flowgraph.runtime.scope import Scope
+    >>> calls = [Call(name=name, needs=needs, args=in_order(1), kwargs=(), stage="neg")
+    ...          for name, needs in (("a", ("x",)), ("b", ("a",)))]
+    >>> walk = Walk(Row(calls, ("x",), range(2), {"neg": lambda x: -x}), [5])
+    >>> walk.make(Scope(Control(Code((), None, None)), 0), range(1, 3), inf)
+    >>> walk.values, walk.number()
+    ({'x': 5, 'a': -5, 'b': 5}, [5, -5, 5])
+    """
+
+    __slots__ = (
+        "_base",
+        "_closed",
+        "_end",
+        "_items",
+        "_lock",
+        "_numbered",
+        "_row",
+        "_tell",
+        "_until",
+        "given_back",
+        "values",
+    )
+
+    def __init__(self, row: Row, inputs: Sequence[Any]) -> None:
+        self.values: dict[str, Any] = dict(zip(row.reads, inputs, strict=True))
+        self.given_back: frozenset[int] = frozenset()
+        self._row = row
+        self._base = len(inputs)
+        self._numbered: list[Any] | None = None
+        self._items: Iterator[Declared] = iter(())
+        self._end = 0
+        self._until = inf
+        self._tell: Callable[[frozenset[int]], object] | None = None
+        self._closed = True
+        # Whoever is told of what is given back may number the values, in that thread.
+        self._lock = RLock()
+
+    @property
+    def made(self) -> int:
+        """How many of the calls are made."""
+        return len(self.values) - self._base
+
+    @property
+    def is_over(self) -> bool:
+        """True if calls are told apart from now on."""
+        return self._numbered is not None
+
+    def value(self, number: int) -> Any:
+        """What a call gave, which is made."""
+        return self.values[self._row.calls[number].name]
+
+    def last(self, count: int) -> Iterator[Any]:
+        """The values of so many calls that were made last."""
+        return islice(reversed(self.values.values()), count)
+
+    def make(
+        self,
+        scope: Scope,
+        slots: range,
+        until: float,
+        tell: Callable[[frozenset[int]], object] | None = None,
+    ) -> Raised | None:
+        """Make calls; gives what one of them raised, behind which none was begun.
+
+        Parameters
+        ----------
+        scope : Scope
+            Gets their records.
+        slots : range
+            Their places; the first one is next.
+        until : float
+            When time is up.
+        tell : callable, optional
+            Called, in another thread, with the places of those that are given back; again and
+            again while one call is slow, mostly with none.
+
+        Raises
+        ------
+        Halt
+            If the run is over.
+        """
+        first, self._end = slots.start - self._base, slots.stop - self._base
+        calls, self.given_back = self._row.calls, frozenset()
+        strip = Strip(self._row.numbers, first, scope.now())
+        scope.strips.append(strip)
+        self._items = items = iter(tuple(calls[first : self._end]))
+        self._until, self._tell, self._closed = until + GRACE, tell, False
+        try:
+            if tell is not None:
+                lookout.watch(self)
+            try:
+                raised = self._go(scope, strip, items, until)
+            finally:
+                lookout.leave(self)
+                with self._lock:
+                    self._closed = True
+            if raised is None and self.given_back and self.made < self._end:
+                # It was not begun when those behind it were given back.
+                raised = self._go(scope, strip, iter(calls[self.made : self._end]), inf)
+        finally:
+            self._catch_up()
+        return raised
+
+    def _go(
+        self, scope: Scope, strip: Strip, items: Iterator[Declared], until: float
+    ) -> Raised | None:
+        """The hot loop of single calls."""
+        values, functions = self.values, self._row.functions
+        now, note = scope.now, strip.ended.append
+        scope.check()
+        value_of, kinds, ended = values.__getitem__, set(PLAIN), now()
+        look_at = ended + _LOOK
+        for call in items:
+            if ended >= look_at:
+                if ended > until:
+                    return None
+                scope.check()
+                look_at = min(until, ended + _LOOK)
+            args, needs = call.args, call.needs
+            try:
+                if type(args) is InOrder and not call.kwargs:
+                    made = functions[call.stage](*map(value_of, needs))
+                else:
+                    read = [values[need] for need in needs]
+                    given = [fill(arg, read) for arg in args]
+                    named = {name: fill(arg, read) for name, arg in call.kwargs}
+                    made = functions[call.stage](*given, **named)
+                if type(made) not in kinds:
+                    if hasattr(type(made), "__next__"):
+                        made = list(made)
+                    kinds.add(type(made))
+            except BaseException as error:
+                return Raised(error, ended)
+            ended = now()
+            note(ended)
+            values[call.name] = made  # last of all: by this the call counts as made
+        return None
+
+    def look(self, now: float) -> None:
+        """Give back what is not begun, if time is up; to be called in another thread."""
+        if now < self._until or self._tell is None:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            taken: frozenset[int] = frozenset()
+            if not self.given_back:
+                self._items.__setstate__(_END)  # type: ignore[attr-defined]  # a tuple's iterator
+                # None is taken out any more: there is the one behind those that are made, at most.
+                kept = min(self.made + 1, self._end)
+                taken = frozenset(range(self._base + kept, self._base + self._end))
+                self.given_back, self._end = taken, kept
+            with suppress(Exception):  # else it is told when the stint ends
+                self._tell(taken)
+
+    def number(self) -> list[Any]:
+        """All values by their places, inputs first: where they belong from now on."""
+        with self._lock:
+            if self._numbered is None:
+                values = list(self.values.values())
+                lacking = self._base + len(self._row.calls) - len(values)
+                self._numbered = values + [UNREACHED] * lacking
+            return self._numbered
+
+    def _catch_up(self) -> None:
+        """Put what was made by name to its place, if somebody has numbered the values meanwhile."""
+        with self._lock:
+            if self._numbered is not None:
+                values = list(self.values.values())
+                self._numbered[: len(values)] = values
