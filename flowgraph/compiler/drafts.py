@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -15,15 +16,16 @@ import cloudpickle
 
 from flowgraph.compiler import shipping
 from flowgraph.compiler.keys import keys_of
+from flowgraph.compiler.nodes import names_of
 from flowgraph.compiler.plan import Job, Target
 from flowgraph.compiler.shipping import Cargo
 from flowgraph.runtime.code import Code, Parcel
 from flowgraph.runtime.code import Stage as StageEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from flowgraph.compiler.plan import NodeInfo
+    from flowgraph.compiler.nodes import NodeInfo
     from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Call, Each
     from flowgraph.runtime.work import Work
@@ -70,13 +72,12 @@ class Drafts:
 
     Parameters
     ----------
-    nodes : tuple of NodeInfo
+    nodes : sequence of NodeInfo
         The nodes of the graph before it was fused.
     """
 
-    def __init__(self, nodes: tuple[NodeInfo, ...]) -> None:
+    def __init__(self, nodes: Sequence[NodeInfo]) -> None:
         self._nodes = nodes
-        self._numbers = dict(zip([node.name for node in nodes], range(len(nodes)), strict=True))
         self._drafts: list[_Draft] = []
         self._stages: dict[int, int] = {}
         self._table: list[Stage[..., Any]] = []
@@ -116,7 +117,7 @@ class Drafts:
             What else the class takes.
         """
         number = len(self._drafts)
-        place = self._numbers[node]
+        place = self.number(node)
         given = (*reads, *after, *before)
         inputs = tuple(map(_number, given))
         if given and tuple in set(map(type, given)):
@@ -132,16 +133,20 @@ class Drafts:
         self._drafts.append(_Draft(prefix, kind, fields, inputs, annotations, held))
         return number
 
-    @property
-    def number(self) -> Callable[[str], int]:
-        """Gives the number of a node, as records name it."""
-        return self._numbers.__getitem__
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return {name: k for k, name in enumerate(names_of(self._nodes))}
 
-    def numbers(self, names: Sequence[str]) -> Sequence[int]:
-        """The numbers of some nodes; none are made for them where they are all."""
-        if len(names) == len(self._nodes) and names[0] == self._nodes[0].name:
-            return range(len(names))  # in the same order, as no pass puts calls into another
-        return [self._numbers[name] for name in names]
+    def number(self, node: str) -> int:
+        """The number of a node, as records name it."""
+        # Mostly the first one is asked for: that of a graph that is all one task.
+        return 0 if node == self._nodes[0].name else self._numbers[node]
+
+    def numbers(self, nodes: Sequence[str]) -> Sequence[int]:
+        """The numbers of nodes in the order of the graph."""
+        if len(nodes) == len(self._nodes):
+            return range(len(nodes))
+        return [self._numbers[node] for node in nodes]
 
     def stage(self, stage: Stage[..., Any]) -> int:
         """Number of a stage in the table that every worker gets."""

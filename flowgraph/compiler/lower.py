@@ -36,25 +36,25 @@ from flowgraph.runtime import light
 from flowgraph.runtime.arrange import Arrange
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.layout import Layout
-    from flowgraph.compiler.plan import NodeInfo
+    from flowgraph.compiler.nodes import NodeInfo
 
 __all__ = ["lower"]
 
 _ORDERS: Final[Mapping[type[Step], str]] = {Number: "enumerate", Zip: "zip", Batch: "batch"}
 
 
-def lower(dag: Dag, nodes: tuple[NodeInfo, ...], known: Mapping[str, Layout]) -> Lowered:
+def lower(dag: Dag, nodes: Sequence[NodeInfo], known: Mapping[str, Layout]) -> Lowered:
     """The Dask tasks of a compiled graph.
 
     Parameters
     ----------
     dag : Dag
         A graph that went through all passes.
-    nodes : tuple of NodeInfo
+    nodes : sequence of NodeInfo
         Its nodes before fusing; a record names one by its place here.
     known : mapping of str to Layout
         How each collection is cut.

@@ -17,8 +17,9 @@ from flowgraph.compiler.layout import layouts
 from flowgraph.compiler.limits import limits
 from flowgraph.compiler.lone import lone_call, lower_lone
 from flowgraph.compiler.lower import lower
+from flowgraph.compiler.nodes import node_table
 from flowgraph.compiler.partition import partition
-from flowgraph.compiler.plan import Plan, node_table
+from flowgraph.compiler.plan import Plan
 from flowgraph.compiler.prune import prune
 from flowgraph.compiler.realign import realign
 from flowgraph.compiler.regions import regions
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.drafts import Lowered
-    from flowgraph.compiler.plan import NodeInfo
+    from flowgraph.compiler.nodes import NodeInfo
     from flowgraph.declare.steps import Step
 
     _Story = Sequence[tuple[str, Callable[[], str]]]
@@ -156,7 +157,7 @@ def _of_lone(declared: Dag, shape: Shape) -> _Story:
 
 def _plan(
     declared: Dag,
-    nodes: tuple[NodeInfo, ...],
+    nodes: Sequence[NodeInfo],
     shape: Shape,
     lowered: Lowered,
     tell: Callable[[], _Story],

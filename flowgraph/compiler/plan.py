@@ -5,27 +5,10 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from dask.task_spec import Task, TaskRef
 
-from flowgraph.compiler.steps import Constant, stages_of
-from flowgraph.declare.steps import (
-    MISSING,
-    Call,
-    Collection,
-    Concat,
-    Each,
-    Fold,
-    Keyed,
-    Number,
-    Source,
-    Take,
-    Zip,
-    kind_of,
-)
 from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.code import Control
 from flowgraph.runtime.results import pick
@@ -36,87 +19,20 @@ if TYPE_CHECKING:
 
     from dask.task_spec import GraphNode
 
-    from flowgraph.compiler.dag import Dag
+    from flowgraph.compiler.nodes import NodeInfo
     from flowgraph.compiler.shipping import Cargo
-    from flowgraph.declare.steps import Step
     from flowgraph.runtime.code import Code
     from flowgraph.runtime.outcome import Outcome
     from flowgraph.runtime.work import Work
 
-__all__ = ["Job", "Key", "NodeInfo", "Plan", "Target", "node_table"]
+__all__ = ["Job", "Key", "Plan", "Target"]
 
 Key = tuple[str, str]
 """Names a Dask task: stage and run, then a running number."""
 
 
-class NodeInfo(NamedTuple):
-    """A node of the graph, as the report shows it."""
-
-    name: str
-    stage: str | None
-    """Name of its stage; None for a node that owes no calls, such as a collect."""
-    owed: int | None
-    """Calls owed; None if that is only known at run time."""
-    kind: str = "task"
-    """Mostly the name of the method that declared it."""
-    needs: tuple[str, ...] = ()
-    """The nodes that it reads."""
-
-
 _FEW: Final = 500
 """Tasks for which nobody holds the collector."""
-
-_new: Final = tuple.__new__
-"""Makes a named tuple in half of the time."""
-_CALLS: Final = frozenset({Call})
-_name: Final = attrgetter("name")
-_needs: Final = attrgetter("needs")
-
-
-def node_table(dag: Dag) -> tuple[NodeInfo, ...]:
-    """The nodes of a graph that is not fused yet, with the calls they owe."""
-    if dag.kinds == _CALLS:
-        return _calls(dag.steps)  # type: ignore[arg-type]  # it has no others
-    lengths: dict[str, int | None] = {}
-    table = []
-    for step in dag.steps:
-        owed: int | None = 0
-        if isinstance(step, Call):
-            owed = 1
-        elif isinstance(step, Each):
-            owed = lengths[step.needs[0]]
-        elif isinstance(step, (Fold, Keyed)):
-            owed = 1
-        if isinstance(step, Collection):
-            lengths[step.name] = _length(step, [lengths.get(need) for need in step.needs])
-        stages = stages_of(step)
-        kind = "param" if isinstance(step, Constant) else kind_of(step)
-        stage = stages[0].name if stages else None
-        table.append(NodeInfo(step.name, stage, owed, kind, step.needs))
-    return tuple(table)
-
-
-def _calls(calls: Sequence[Call]) -> tuple[NodeInfo, ...]:
-    """The nodes of single calls, column by column: there may be a hundred thousand."""
-    kinds = ["task" if call.condition is MISSING else "when" for call in calls]
-    stages = [call.stage.name for call in calls]
-    columns = zip(map(_name, calls), stages, repeat(1), kinds, map(_needs, calls), strict=False)
-    return tuple(map(_new, repeat(NodeInfo), columns))
-
-
-def _length(step: Step, of: Sequence[int | None]) -> int | None:
-    """The number of a collection's items, if it is known; ``of`` are those of what it reads."""
-    match step:
-        case Source(items=items):
-            return None if items is None else len(items)
-        case Each(op="map" | "starmap" | "values") | Number() | Zip():
-            return of[0]
-        case Take(count=count):
-            return None if of[0] is None else min(count, of[0])
-        case Concat():
-            return None if None in of else sum(length or 0 for length in of)
-    # Batches have as many as there are, but of successes, which nobody knows.
-    return None
 
 
 class Job(NamedTuple):
@@ -168,7 +84,7 @@ class Plan:
     workers: int
     jobs: tuple[Job, ...]
     """In the order in which they could run; their number is their place."""
-    nodes: tuple[NodeInfo, ...]
+    nodes: Sequence[NodeInfo]
     targets: tuple[Target, ...]
     code: Code
     """The stages' functions, which every worker gets."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["regions"]
 
 _after: Final = attrgetter("after")
+_name: Final = attrgetter("name")
 _MOST: Final = 1024
 """Other steps, among which it would take long to tell who waits for whom."""
 
@@ -55,14 +56,14 @@ def regions(dag: Dag, shape: Shape) -> Dag:
     many = MANY * shape.workers  # fewer are well off with tasks of their own
     if not shape.hands_out or len(dag.steps) <= many:
         return dag
-    if any(isinstance(step, Region) for step in dag.steps):
+    if Region in dag.kinds:
         return dag  # it has been here
     free = _free(dag, timed=shape.far)
     found = [_alone(dag.steps, free)] if shape.far else _alike(dag.steps, free)
     made = [calls for calls in found if len(calls) > many]
     if not made:
         return dag
-    taken = {step.name for step in dag.steps}
+    taken = set(map(_name, dag.steps))
     if len(made[0]) == len(dag.steps):  # mostly it is the whole graph
         name = fresh(f"{made[0][0].name}…", taken)
         return dag.with_steps((Region(name=name, calls=tuple(made[0])),))
@@ -136,6 +137,8 @@ def _alone(steps: Sequence[Step], free: Sequence[Call]) -> Sequence[Call]:
 
 def _alike(steps: Sequence[Step], free: Sequence[Call]) -> Iterable[Sequence[Call]]:
     """The free calls in groups of those with the same surroundings."""
+    if len(steps) == len(free):
+        return [free]
     others = [s for s in steps if not isinstance(s, Constant)]
     if len(others) == len(free):
         return [free]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.declare.node import Handle, Node
 from flowgraph.errors import GraphError
-from flowgraph.runtime.call import PLAIN, InOrder, Nest, Slot, in_order
+from flowgraph.runtime.call import PLAIN, InOrder, Nest, Slot, in_order, slots
 from flowgraph.runtime.call import slot as slot_at
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _CONTAINERS: Final = (
 )
 """Where nodes are looked for: found in the first three, refused in the others."""
 
+_NODES: Final = frozenset({Node})
 _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *_CONTAINERS)
 _OPEN: Final = object()
@@ -136,12 +137,27 @@ class Freezer:
     def _sequence(self, value: Sequence[Any], build: Any) -> Any:
         if not _worth_a_look(value):
             return value if isinstance(value, tuple) else list(value)
+        if (nodes := self._new_slots(value)) is not None:
+            return Nest(build, tuple(nodes))
         items = [self.template(item) for item in value]
         if _has_slots(items):
             return Nest(build, tuple(items))
         if isinstance(value, tuple) and all(map(_same, items, value)):
             return value
         return items if build is list else build(items)
+
+    def _new_slots(self, value: Sequence[Any]) -> list[Slot] | None:
+        """The slots of nodes, no two of them alike, that have none yet; None of anything else."""
+        graph, known = self._graph, self._slots
+        if not _NODES.issuperset(map(type, value)) or [n for n in value if n.graph is not graph]:
+            return None
+        names = dict.fromkeys([node.name for node in value])
+        if len(names) < len(value) or not known.keys().isdisjoint(names):
+            return None
+        made = slots(len(self._needs), len(self._needs) + len(names))
+        known.update(zip(names, made, strict=True))
+        self._needs += names
+        return made
 
     def _dict(self, value: dict[Any, Any]) -> Any:
         if _worth_a_look(value) and any(map(holds_node, value)):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from flowgraph.results.stats import Counts, count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from flowgraph.compiler.plan import Key, NodeInfo
+    from flowgraph.compiler.nodes import NodeInfo
+    from flowgraph.compiler.plan import Key
     from flowgraph.runtime.failure import Failure
     from flowgraph.runtime.positions import Index
     from flowgraph.runtime.report import Bundle, Lost
@@ -39,7 +40,7 @@ class Account:
 
     name: str
     """Name of the graph."""
-    nodes: tuple[NodeInfo, ...]
+    nodes: Sequence[NodeInfo]
     tasks: tuple[TaskInfo, ...]
     targets: tuple[str, ...]
     started: float

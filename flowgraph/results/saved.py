@@ -7,7 +7,7 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.compiler.plan import NodeInfo
+from flowgraph.compiler.nodes import NodeInfo
 from flowgraph.errors import GraphError, RemoteError
 from flowgraph.results.account import Account, TaskInfo
 from flowgraph.results.stats import OUTCOMES

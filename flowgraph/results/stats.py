@@ -19,7 +19,7 @@ from flowgraph.runtime.report import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from flowgraph.compiler.plan import NodeInfo
+    from flowgraph.compiler.nodes import NodeInfo
     from flowgraph.runtime.report import Bundle
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["PLAIN", "InOrder", "Nest", "Slot", "fill", "in_order", "renumber", "slot"]
+__all__ = ["PLAIN", "InOrder", "Nest", "Slot", "fill", "in_order", "renumber", "slot", "slots"]
 
 
 PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, bytes, type(None), complex})
@@ -42,12 +42,31 @@ class Nest:
     """A dict's keys, in order; None for a sequence."""
 
 
-_SLOTS: Final = tuple(map(Slot, range(256)))
+_SLOTS = list(map(Slot, range(256)))
+_MOST: Final = 1 << 16
+"""Slots that are kept."""
 
 
 def slot(position: int) -> Slot:
     """The slot for an input; of the first ones there is one object each."""
     return _SLOTS[position] if position < len(_SLOTS) else Slot(position)
+
+
+def slots(start: int, stop: int) -> list[Slot]:
+    """The slots for inputs from one on to before another.
+
+    Examples
+    --------
+    >>> slots(2, 4)
+    [Slot(position=2), Slot(position=3)]
+    """
+    global _SLOTS  # noqa: PLW0603  grown as a whole: several threads may do it at once
+    if stop > _MOST:
+        return list(map(slot, range(start, stop)))
+    known = _SLOTS
+    if len(known) < stop:
+        known = _SLOTS = [*known, *map(Slot, range(len(known), stop))]
+    return known[start:stop]
 
 
 class InOrder(tuple[Slot, ...]):

@@ -16,7 +16,7 @@ from math import inf
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from flowgraph.runtime.call import PLAIN, InOrder, fill
+from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.strip import Strip
@@ -213,13 +213,17 @@ class Walk:
                 look_at = min(until, ended + _LOOK)
             args, needs = call.args, call.needs
             try:
-                if type(args) is InOrder and not call.kwargs:
-                    made = functions[call.stage](*map(value_of, needs))
-                else:
+                if call.kwargs or (needs and type(args) is not InOrder):
                     read = [values[need] for need in needs]
-                    given = [fill(arg, read) for arg in args]
+                    given = [
+                        read[arg.position] if type(arg) is Slot else fill(arg, read) for arg in args
+                    ]
                     named = {name: fill(arg, read) for name, arg in call.kwargs}
                     made = functions[call.stage](*given, **named)
+                elif needs:
+                    made = functions[call.stage](*map(value_of, needs))
+                else:
+                    made = functions[call.stage](*args)
                 if type(made) not in kinds:
                     if hasattr(type(made), "__next__"):
                         made = list(made)
