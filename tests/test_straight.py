@@ -44,7 +44,7 @@ class Row:
         self.control = Control(Code(stages, pickle.dumps, pickle.dumps))
         calls = [OneCall(0, 0, "0", (0,), (), ())]
         calls += [OneCall(0, k, str(k), (Slot(0),), (), (k - 1,)) for k in range(1, count)]
-        rule = Rule(workers=2, seconds=60, most=most)
+        rule = Rule(workers=2, seconds=60, most=most, row=most)
         self.foreman = Foreman(self.control, region_of(*calls), [], rule)
 
     def make(self, stint, known, busy=1e-6):

@@ -13,7 +13,7 @@ from flowgraph.runtime.call import in_order
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.code import Code, Control
 from flowgraph.runtime.scope import Halt, Scope
-from flowgraph.runtime.walk import GRACE, Row, Walk
+from flowgraph.runtime.walk import GRACE, QUICK, Row, Walk
 
 WAIT = 30.0
 HERE = ["sync", "threads"]
@@ -34,13 +34,13 @@ def scope(clock=None, **options):
 
 
 class Ticking:
-    """A clock that is a tenth of a second further at each look."""
+    """A clock that is so much further at each look, in seconds."""
 
-    def __init__(self):
-        self.time = 0.0
+    def __init__(self, tick):
+        self.time, self.tick = 0.0, tick
 
     def now(self):
-        self.time += 0.1
+        self.time += self.tick
         return self.time
 
 
@@ -64,10 +64,8 @@ def test_a_row_is_made_a_stint_at_a_time():
 
 def test_a_row_ends_when_time_is_up_but_never_without_a_call():
     walk = chain(up)
-    walk.make(scope(Ticking()), range(1, 7), 0.0)
+    walk.make(scope(Ticking(0.1)), range(1, 7), 0.0)
     assert walk.made == 1
-    walk.make(scope(Ticking()), range(2, 7), 0.55)
-    assert walk.made == 4
 
 
 def test_what_is_behind_a_slow_call_is_given_back_and_the_slow_one_is_kept():
@@ -85,6 +83,30 @@ def test_what_is_behind_a_slow_call_is_given_back_and_the_slow_one_is_kept():
     assert walk.make(scope(), range(1, 7), until, told.append) is None
     assert told == [frozenset({4, 5, 6}), frozenset()]
     assert (walk.made, walk.given_back) == (3, {4, 5, 6})
+
+
+def test_a_call_that_lasts_from_one_look_to_the_next_is_slow_however_long_the_row_may_last():
+    told = []
+
+    def slow(x):
+        walk.look(0.0)
+        if x == 2:
+            walk.look(0.0)
+        return x + 1
+
+    walk = chain(slow)
+    walk.make(scope(), range(1, 7), 1e12, told.append)
+    assert told == [frozenset({4, 5, 6})]
+
+
+def test_a_row_of_slow_calls_ends_soon_and_one_of_quick_calls_when_time_is_up():
+    def made(tick):
+        walk = chain(up, 10_000)
+        walk.make(scope(Ticking(tick)), range(1, 10_001), 0.1)
+        return walk.made
+
+    assert 1900 <= made(QUICK) <= 2000
+    assert 9 <= made(QUICK * 20) <= 15
 
 
 def test_values_that_are_numbered_meanwhile_get_that_of_the_slow_call():

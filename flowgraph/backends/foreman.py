@@ -13,6 +13,7 @@ from flowgraph.runtime.code import Later
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.region import Stint
 from flowgraph.runtime.results import Results
+from flowgraph.runtime.walk import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +37,8 @@ _HEAVY: Final = 1_000_000
 """Bytes that a stint keeps on its worker, from which on values stay where they are made."""
 _LIGHT: Final = 8
 """Stints in a row without such values, from which on they end by the clock again."""
-_QUICK: Final = 20e-6
-"""Seconds of a call, up to which a thread makes them all: to hand them out would take as long."""
-_ROW: Final = 10e-3
-"""Seconds of a stint of such calls."""
+_ROW: Final = 0.1
+"""Seconds of a stint in a straight row of quick calls."""
 _NOTHING: Final[frozenset[int]] = frozenset()
 
 
@@ -186,7 +185,7 @@ class Foreman:
 
     def _straight_stint(self, tell: Tell | None) -> tuple[Stint, Outcome]:
         """A stint of the calls that stand next."""
-        slots, seconds = self._roster.ahead(self._rule.most), self._rule.seconds
+        slots, seconds = self._roster.ahead(self._rule.row), self._rule.seconds
         if self._pace is not None:
             seconds = max(seconds, _ROW)
         stint = self._made(slots, _NOTHING, _NOTHING, seconds, tell)
@@ -286,13 +285,14 @@ class Foreman:
             Whatever hinders unpacking it here.
         """
         done: Done = outcome.value
-        roster, left = self._roster, done.left
+        roster = self._roster
         returned, settled = self._away.end(stint.part)
         if roster.straight:
             if self._goes_on(stint, done):
                 self.over = self.over or self._is_done() or self._has_failed(outcome)
                 return True
             roster.scatter(stint.slots)
+        left = frozenset(done.left)
         if not returned <= left:
             # Its worker was lost, and Dask made all of it anew: others make these by now.
             roster.free(frozenset(stint.slots) - returned)
@@ -322,7 +322,7 @@ class Foreman:
     def _goes_on(self, stint: Stint, done: Done) -> bool:
         """Note what was made of a straight row; False, and nothing is, if others are to help."""
         made = len(stint.slots) - len(done.left)
-        is_slow = done.busy > _QUICK * made
+        is_slow = done.busy > QUICK * made
         # Once is no proof: its thread may have waited for another one.
         if is_slow and (self._doubts or not made):
             return False

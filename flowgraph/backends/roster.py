@@ -140,6 +140,8 @@ class Roster:
             Those that it did not begin.
         """
         end = slots.stop
+        if isinstance(left, range):
+            end = left.start
         while end > slots.start and end - 1 in left:
             end -= 1
         if self._walk is not None and self._walk.is_over:

@@ -19,6 +19,8 @@ class Rule:
         Length of a stint.
     most : int
         Calls of a stint at most.
+    row : int
+        The same where they are made in a straight row.
     first : int
         What part of its share of the ready calls a worker gets as long as their time is unknown.
     far : bool
@@ -30,6 +32,7 @@ class Rule:
     workers: int
     seconds: float
     most: int = 4096
+    row: int = 1 << 14
     first: int = 4
     far: bool = False
 

@@ -187,31 +187,41 @@ def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[str, ...]
         if type(only) is Node and only.graph is graph:
             return _ONE, (only.name,)
         return (args, ()) if type(only) in PLAIN else None
+    if len(args) > _FEW:
+        return _many(graph, args)
     needs: list[str] = []
     for arg in args:  # mostly all are nodes, and no two alike
-        if type(arg) is not Node or arg.graph is not graph:
+        if type(arg) is not Node or arg.graph is not graph or arg.name in needs:
             break
         needs.append(arg.name)
     else:
-        count = len(needs)
-        if len(set(needs)) == count:
-            return in_order(count), tuple(needs)
+        return in_order(len(needs)), tuple(needs)
     if PLAIN.issuperset(map(type, args)):
         return args, ()
-    if len(args) > _FEW:
-        return None
     needs = []
     templates: list[Any] = []
     for arg in args:
         if type(arg) in PLAIN:
             templates.append(arg)
-        elif type(arg) is Node and arg.graph is graph:
-            if arg.name not in needs:
-                needs.append(arg.name)
-            templates.append(slot_at(needs.index(arg.name)))
-        else:
+        elif type(arg) is not Node or arg.graph is not graph:
             return None
+        elif arg.name not in needs:
+            templates.append(slot_at(len(needs)))
+            needs.append(arg.name)
+        else:
+            templates.append(slot_at(needs.index(arg.name)))
     return tuple(templates), tuple(needs)
+
+
+def _many(graph: Register, args: Templates) -> tuple[Templates, tuple[str, ...]] | None:
+    """As `frozen`, of so many that it is worth to look at them together."""
+    kinds = set(map(type, args))
+    if kinds <= PLAIN:
+        return args, ()
+    if kinds != _NODES or [arg for arg in args if arg.graph is not graph]:
+        return None
+    needs = tuple(dict.fromkeys([arg.name for arg in args]))
+    return (in_order(len(needs)), needs) if len(needs) == len(args) else None
 
 
 def is_plain(call: Call) -> bool:

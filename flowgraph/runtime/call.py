@@ -86,7 +86,7 @@ _IN_ORDER: Final = tuple([InOrder(_SLOTS[:count]) for count in range(9)])
 
 def in_order(count: int) -> InOrder:
     """The arguments that are so many inputs."""
-    return _IN_ORDER[count] if count < len(_IN_ORDER) else InOrder(map(slot, range(count)))
+    return _IN_ORDER[count] if count < len(_IN_ORDER) else InOrder(slots(0, count))
 
 
 def fill(template: Any, values: Sequence[Any]) -> Any:

@@ -75,7 +75,7 @@ class Done(Results):
     values : list
         What each of its calls gave whose value others read, in order; a Failure or
         Skip where there is no value, an Outcome where it is packed by itself.
-    left : frozenset of int
+    left : frozenset of int, or range
         Places of the calls that it did not begin.
     busy : float
         Seconds that its calls took.
@@ -83,7 +83,7 @@ class Done(Results):
 
     __slots__ = ("busy", "left")
 
-    def __init__(self, values: list[Any], left: frozenset[int], busy: float) -> None:
+    def __init__(self, values: list[Any], left: frozenset[int] | range, busy: float) -> None:
         super().__init__(values)
         self.left = left
         self.busy = busy

@@ -29,7 +29,7 @@ from flowgraph.runtime.walk import GRACE
 from flowgraph.runtime.work import Work, fail_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from flowgraph.runtime.code import Parcel
     from flowgraph.runtime.handover import Known
@@ -159,26 +159,28 @@ class Stint(Work):
     def _walked(self, scope: Scope, known: Known, walk: Walk) -> Outcome:
         """Make calls in a row; those behind one that fails as any others."""
         assert isinstance(self.slots, range)
-        left: set[int] = set()
+        left: Collection[int] = ()
         begun, slept, before = scope.now(), 0.0, walk.made
         try:
             try:
                 raised = walk.make(scope, self.slots, begun + self.seconds, self._teller(scope))
             finally:
                 made = walk.made - before
-                left.update(self.slots[made:])
+                left = self.slots[made:]
             if raised is not None:
                 calling = Calling(scope, walk.number(), known.missing)
                 todo = [*zip(self.slots, self._calls(), strict=True)][made:]
                 todo = [each for each in todo if each[0] not in walk.given_back]
                 left = calling.left
-                left.update(walk.given_back)
+                calling.left.update(walk.given_back)
                 calling.failed(*todo[0], *raised)
                 self._make(scope, calling, todo[1:], begun + self.seconds - scope.now())
                 slept = calling.slept
         except Halt:
             pass
-        return Outcome(Done([], frozenset(left), scope.now() - begun - slept))
+        if not isinstance(left, range):
+            left = frozenset(left)
+        return Outcome(Done([], left, scope.now() - begun - slept))
 
     def _without_readers(
         self,
