@@ -18,7 +18,7 @@ from math import inf
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill
+from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill, in_order
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.strip import Strip
@@ -42,6 +42,8 @@ _SOON: Final = 10e-3
 """Seconds after which a row ends whose calls take longer."""
 _LOOK: Final = 1e-3
 """Seconds between two looks at whether the run is over."""
+_ONE: Final = in_order(1)
+_TWO: Final = in_order(2)
 _END: Final = 1 << 62
 """An index behind all calls."""
 
@@ -217,6 +219,8 @@ class Walk:
         now, note = scope.now, strip.ended.append
         scope.check()
         value_of, kinds, ended = values.__getitem__, set(PLAIN), now()
+        stage: Any = None
+        function: Callable[..., Any] = _filled
         look_at, soon, before = ended + _LOOK, ended + _SOON, len(values)
         for call in items:
             if ended >= look_at:
@@ -225,18 +229,25 @@ class Walk:
                     return None
                 look_at = min(until, ended + _LOOK)
             args, needs = call.args, call.needs
+            if call.stage is not stage:
+                stage = call.stage
+                function = functions[stage]
             try:
-                if call.kwargs or (needs and type(args) is not InOrder):
-                    read = [values[need] for need in needs]
-                    given = [
-                        read[arg.position] if type(arg) is Slot else fill(arg, read) for arg in args
-                    ]
-                    named = {name: fill(arg, read) for name, arg in call.kwargs}
-                    made = functions[call.stage](*given, **named)
-                elif needs:
-                    made = functions[call.stage](*map(value_of, needs))
+                if call.kwargs:  # all cases are as this one; the commonest ones in less time
+                    given, named = _filled(call, values)
+                    made = function(*given, **named)
+                elif not needs:
+                    made = function(*args)
+                elif args is _ONE:
+                    (one,) = needs
+                    made = function(values[one])
+                elif args is _TWO:
+                    one, other = needs
+                    made = function(values[one], values[other])
+                elif type(args) is InOrder:
+                    made = function(*map(value_of, needs))
                 else:
-                    made = functions[call.stage](*args)
+                    made = function(*_filled(call, values)[0])
                 if type(made) not in kinds:
                     if hasattr(type(made), "__next__"):
                         made = list(made)
@@ -285,3 +296,10 @@ class Walk:
             if self._numbered is not None:
                 values = list(self.values.values())
                 self._numbered[: len(values)] = values
+
+
+def _filled(call: Declared, values: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """The arguments of a call, from templates."""
+    read = [values[need] for need in call.needs]
+    given = [read[arg.position] if type(arg) is Slot else fill(arg, read) for arg in call.args]
+    return given, {name: fill(arg, read) for name, arg in call.kwargs} if call.kwargs else {}
