@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 from distributed.client import ClosedClientError
 
 from flowgraph.backends.alarm import Alarm
+from flowgraph.backends.census import recount, threads_of
 from flowgraph.backends.crew import Crew
 from flowgraph.backends.flight import Flight
 from flowgraph.backends.nested import away
@@ -66,11 +67,11 @@ class Cluster:
         self.client = client
         self._idle_since: float | None = None
         self.workers = workers or self._threads()
+        self._stays = opened is None
         self._opened = opened.pop_all() if opened else ExitStack()
 
     def _threads(self) -> int:
-        found: int = sum(self.client.nthreads().values())
-        if found:
+        if found := threads_of(self.client):
             return found
         begun = time.monotonic()
         try:
@@ -79,12 +80,14 @@ class Cluster:
             # A cluster that grows by itself has some only once there is work.
             self._idle_since = begun
             return os.cpu_count() or 1
-        return sum(self.client.nthreads().values()) or 1
+        return threads_of(self.client) or 1
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        if self._stays:
+            recount(self.client)
         self._opened.close()
 
     def run(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from flowgraph.backends.news import Fetched, News
     from flowgraph.backends.underway import Sent
     from flowgraph.compiler.plan import Key
+    from flowgraph.runtime.handover import Done
     from flowgraph.runtime.region import Stint
     from flowgraph.runtime.report import Bundle
 
@@ -155,9 +156,8 @@ class Crew:
 
     # What is heard of stints
 
-    def heard(self, bundle: Bundle, receipt: bytes) -> bool:
+    def heard(self, bundle: Bundle, task: int, part: int, done: Done) -> bool:
         """Go on after a stint that tells what it made; False if nobody waits for it."""
-        task, part, done = pickle.loads(receipt)
         sent = self._underway.get(self._flight.stint_key(task, part))
         if sent is None:  # it was made anew
             return False

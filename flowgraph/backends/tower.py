@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import queue
 from concurrent.futures import wait
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flowgraph.backends.news import Fetched
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.code import Control
+from flowgraph.runtime.handover import Done
 from flowgraph.runtime.outcome import Outcome, Report
 from flowgraph.runtime.report import read_bundles
 from flowgraph.runtime.scope import Scope
@@ -68,6 +70,8 @@ class Tower:
         self._news = news
         self._pulse = pulse
         self._on_outcome = on_outcome
+        self._came: dict[Key, Outcome] = {}
+        """Small values of targets, which came with the reports of their tasks."""
 
     def outcomes(self) -> dict[Key, Outcome]:
         """Those of the targets, with a failure in the place of what the cluster gave up.
@@ -84,6 +88,8 @@ class Tower:
         while (left := self._left(outcomes)) or crew.is_busy:
             self._watch(left)
             self._report()
+            outcomes |= {key: self._came[key] for key in left if key in self._came}
+            left = self._left(outcomes)
             given_up = {key: f.exception() for key, f in left.items() if f.status == "error"}
             if deaths := flight.deaths(given_up.values()):
                 flight.give_up(deaths)
@@ -93,7 +99,8 @@ class Tower:
                 outcomes[key] = lost(scope, works[key], error, "unknown")
                 outcomes[key].bundle = scope.bundle()
             done = {key: f for key, f in left.items() if key not in given_up}
-            outcomes |= self._fetch(done, self._pulse.look)
+            if done:
+                outcomes |= self._fetch(done, self._pulse.look)
         outcomes |= crew.outcomes(lambda futures: self._fetch(futures, self._pulse.look))
         self._report()
         return outcomes
@@ -103,15 +110,16 @@ class Tower:
 
         The run ends with the error that is being raised, not with a later failure.
         """
-        look = self._pulse.look_now
+        look, found = self._pulse.look_now, dict[Any, Outcome]()
         with suppress(Exception):
-            for key, outcome in self._fetch(_finished(self._flight.futures), look).items():
-                with suppress(Exception):
-                    self._on_outcome(key, outcome)
+            found |= self._fetch(_finished(self._left(self._came)), look)
         self._crew.rest()
         while not self._news.empty():
             with suppress(Exception):
                 self._report()
+        for key, outcome in (found | self._came).items():
+            with suppress(Exception):
+                self._on_outcome(key, outcome)
         self._crew.close(lambda futures: self._fetch(_finished(futures), look))
 
     def _left(self, outcomes: Mapping[Key, Outcome]) -> dict[Key, Future]:
@@ -119,12 +127,14 @@ class Tower:
         return {key: future for key, future in futures.items() if key not in outcomes}
 
     def _watch(self, futures: Mapping[Key, Future]) -> None:
-        """Pass on what happens until all futures are done; if there are none, all regions."""
+        """Pass on what happens until all values have come or are done; of none, all regions."""
 
-        def not_done() -> set[Any]:
-            return {future.key for future in futures.values() if not future.done()}
+        def not_done() -> set[Key]:
+            return {key for key, future in futures.items() if not future.done()} - came.keys()
 
-        crew, left = self._crew, not_done()
+        crew, came = self._crew, self._came
+        keys = {future.key: key for key, future in futures.items()}
+        left = not_done()
         while left or (not futures and crew.is_busy):
             self._pulse.check()
             patience = crew.patience
@@ -137,8 +147,10 @@ class Tower:
                 self._pulse.look()
                 left = not_done()  # nothing is said of those that were lost and made anew
                 continue
-            if not self._take(event) and event.key in left:
-                left.discard(event.key)
+            if self._take(event):
+                left -= came.keys()
+            elif (key := keys.get(event.key)) in left:
+                left.discard(key)
                 if event.cancelled():
                     raise SchedulerError.went_away(self._address)
 
@@ -161,9 +173,14 @@ class Tower:
         if not bundle:
             self._crew.returned(receipt)
         for report in read_bundles(bundle):
-            if not receipt or not self._crew.heard(report, receipt):
-                self._flight.reported.add(report.task)
-                self._on_outcome(self._flight.plan.jobs[report.task].key, Report(report))
+            task, part, made = pickle.loads(receipt) if receipt else (report.task, 0, None)
+            if isinstance(made, Done) and self._crew.heard(report, task, part, made):
+                continue
+            key = self._flight.plan.jobs[report.task].key
+            if isinstance(made, Outcome):
+                self._came[key] = made
+            self._flight.reported.add(report.task)
+            self._on_outcome(key, Report(report))
         return True
 
     def _fetch(

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowgraph.errors import SkippedError
 from flowgraph.errors.wording import Mend
+from flowgraph.runtime import pickling
 from flowgraph.runtime.attempt import is_interrupt
 from flowgraph.runtime.failure import Failure, Skip, annotate, twin
+from flowgraph.runtime.handover import LIGHT
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.remade import reduced
@@ -116,8 +118,13 @@ class Work:
         return skip if skip is not None and skip.failed else None
 
     def receipt(self, outcome: Outcome) -> bytes:
-        """What a cluster's driver must know of an outcome, which stays there; mostly nothing."""
-        return b""
+        """What goes to a cluster's driver with the report: a small value that is wanted, say.
+
+        So it need not be fetched, nor be waited for: that a task is done is told after it.
+        """
+        if not self.seals or outcome.missing is not None or outcome.packed_size > LIGHT:
+            return b""
+        return pickling.dumps((self.task, self.part, outcome))
 
     def lost(
         self, scope: Scope, error: BaseException, worker: str, inputs: Sequence[Outcome]
