@@ -68,9 +68,9 @@ def stints(monkeypatch):
     seen: list[Stint] = []
     launch = Flight.launch
 
-    def spy(self, stint, *args):
-        seen.append(stint)
-        return launch(self, stint, *args)
+    def spy(self, launched):
+        seen.extend(each.stint for each in launched)
+        return launch(self, launched)
 
     monkeypatch.setattr(Flight, "launch", spy)
     return seen

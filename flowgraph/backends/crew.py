@@ -105,6 +105,7 @@ class Crew:
             foreman = Foreman(flight.control, region, given, self._rule, travels=True)
             shift = self._shifts[job.key] = Shift(self, job.key, flight.control, foreman)
             shift.go_on()
+        self._underway.send()
         self.tell()
 
     @property
@@ -135,6 +136,7 @@ class Crew:
         for shift in self._shifts.values():
             if shift.waits:
                 shift.go_on(hurry=True)
+        self._underway.send()
 
     def futures(self) -> list[Future]:
         """Those of the stints under way."""
@@ -180,6 +182,7 @@ class Crew:
         if sent is not None:
             sent.given_back |= slots
             self._shift_of(sent.stint).returned(sent.stint, slots)
+            self._underway.send()
 
     def settled(self, future: Future) -> bool:
         """Go on after the Dask task of a stint; False if it is none, or none that is waited for.
@@ -223,6 +226,7 @@ class Crew:
         is_its_own = isinstance(error, KilledWorker) and error.task == sent.future.key
         if is_its_own and self._shift_of(stint).split(stint):
             self._underway.forget(sent)
+            self._underway.send()
         else:
             self._end(sent, self._losses.for_stint(stint, sent.given_back, error))
 
@@ -231,6 +235,7 @@ class Crew:
         outcome.weight = sent.kept
         with no_collections():  # there may be thousands of calls in it
             sent.answer.set_result(outcome)
+        self._underway.send()
         self.tell()
 
     def tell(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import dask.config
-from dask.task_spec import TaskRef
+from dask.task_spec import Task, TaskRef
 
 from flowgraph.backends.freight import Shipment
 from flowgraph.backends.layers import layered
@@ -20,7 +20,6 @@ from flowgraph.runtime.work import mourn, perform
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from dask.task_spec import Task
     from distributed import Client, Future, KilledWorker
 
     from flowgraph.compiler.plan import Job, Key, Plan
@@ -28,7 +27,18 @@ if TYPE_CHECKING:
     from flowgraph.runtime.outcome import Outcome
     from flowgraph.runtime.region import Stint
 
-__all__ = ["Flight"]
+__all__ = ["Flight", "Launched"]
+
+
+class Launched(NamedTuple):
+    """A stint that is to be started."""
+
+    stint: Stint
+    known: Outcome
+    """What it reads; first of its inputs."""
+    reads: Sequence[Future]
+    """The others."""
+
 
 _SPARED: Final = 3
 """How often a task is started again that is not to blame."""
@@ -99,25 +109,28 @@ class Flight:
             if type(job.work) is Region:
                 yield job, job.work
 
-    def launch(self, stint: Stint, known: Outcome, reads: Sequence[Future]) -> Future:
-        """Start a stint.
+    def launch(self, launched: Sequence[Launched]) -> list[Future]:
+        """Start stints; gives their futures.
 
         Parameters
         ----------
-        stint : Stint
-            What to do.
-        known : Outcome
-            What it reads; first of its inputs.
-        reads : sequence of Future
-            The others.
+        launched : sequence of Launched
+            What to start, in one message.
         """
-        freight = [self.lent[key] for key in self._shipment.freight_of(stint.task)]
-        args: tuple[Any, ...] = (perform, self.control, stint, known, *reads, *freight)
+        graph = dict(map(self._task_of, launched))
+        with _quietly():
+            futures: list[Future] = self._client.get(graph, list(graph), sync=False)
+        return futures
+
+    def _task_of(self, launched: Launched) -> tuple[Key, Task]:
+        stint, known, reads = launched
+        key = self.stint_key(stint.task, stint.part)
+        given = [TaskRef(future.key) for future in reads]
+        freight = [TaskRef(each) for each in self._shipment.freight_of(stint.task)]
+        args: tuple[Any, ...] = (perform, self.control, stint, known, *given, *freight)
         if freight:
             args = (carried, len(freight), *args)
-        with _quietly():
-            key = self.stint_key(stint.task, stint.part)
-            return self._client.submit(*args, key=key, pure=False)
+        return key, Task(key, *args)
 
     def stint_key(self, task: int, part: int) -> Key:
         """What Dask knows a stint by."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future as Answer
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from distributed.client import ClosedClientError
 
+from flowgraph.backends.flight import Launched
 from flowgraph.backends.held import borrowing
 from flowgraph.backends.news import Fetched
 from flowgraph.errors import SchedulerError
@@ -32,14 +33,22 @@ class Sent:
     """A stint under way."""
 
     stint: Stint
-    future: Future
-    answer: Answer[Outcome]
+    key: Key
+    answer: Answer[Outcome] = field(default_factory=Answer)
+    started: Future | None = None
+    """Its Dask task, once it is started."""
     kept: int = 0
     """Bytes of what it made that are on its worker."""
     is_asked: bool = False
     """True if its outcome is on its way to the driver."""
     given_back: frozenset[int] = frozenset()
     """Places of the calls that it has given back."""
+
+    @property
+    def future(self) -> Future:
+        """Its Dask task; it is started."""
+        assert self.started is not None
+        return self.started
 
 
 class Underway:
@@ -61,24 +70,38 @@ class Underway:
         self._flight = flight
         self._news = news
         self._sent: dict[Key, Sent] = {}
+        self._launched: list[Launched] = []
 
     def launch(self, stint: Stint, known: Known) -> Answer[Outcome]:
-        """Start a stint.
+        """Have a stint started with the next `send`."""
+        read, futures = borrowing(known)
+        key = self._flight.stint_key(stint.task, stint.part)
+        self._sent[key] = sent = Sent(stint, key)
+        self._launched.append(Launched(stint, Outcome(read), futures))
+        return sent.answer
+
+    def send(self) -> None:
+        """Start what was launched.
+
+        All at once: a client tells its scheduler something at most every 10 ms, so that
+        the second of two stints would begin so much later than the first.
 
         Raises
         ------
         SchedulerError
             If the client was closed.
         """
-        read, futures = borrowing(known)
+        launched, self._launched = self._launched, []
+        if not launched:
+            return
         try:
-            with no_collections():  # there may be thousands of calls in it
-                future = self._flight.launch(stint, Outcome(read), futures)
+            with no_collections():  # there may be thousands of calls in them
+                futures = self._flight.launch(launched)
         except ClosedClientError as error:
             raise SchedulerError.went_away(self._address) from error
-        self._sent[future.key] = sent = Sent(stint, future, Answer())
-        future.add_done_callback(self._news.put)
-        return sent.answer
+        for future in futures:
+            self._sent[future.key].started = future
+            future.add_done_callback(self._news.put)
 
     def get(self, key: Key) -> Sent | None:
         """The stint with this name, if it is under way.
@@ -89,7 +112,7 @@ class Underway:
             If the scheduler dropped it.
         """
         sent = self._sent.get(key)
-        if sent is not None and sent.future.cancelled():
+        if sent is not None and sent.started is not None and sent.started.cancelled():
             raise SchedulerError.went_away(self._address)
         return sent
 
@@ -98,7 +121,7 @@ class Underway:
         if sent.is_asked:
             return
         sent.is_asked = True
-        key = sent.future.key
+        key = sent.key
 
         async def fetch() -> Outcome:
             outcome: Outcome = await sent.future
@@ -109,12 +132,13 @@ class Underway:
 
     def forget(self, sent: Sent) -> None:
         """A stint has ended."""
-        del self._sent[sent.future.key]
+        del self._sent[sent.key]
 
     def clear(self) -> None:
         """Nobody wants any of them any more."""
         self._sent.clear()
+        self._launched.clear()
 
     def futures(self) -> list[Future]:
         """Those of all stints."""
-        return [sent.future for sent in self._sent.values()]
+        return [sent.started for sent in self._sent.values() if sent.started is not None]

@@ -41,6 +41,15 @@ class Nest:
     keys: tuple[Any, ...] | None = None
     """A dict's keys, in order; None for a sequence."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A list of a thousand nodes is mostly slots in a row: they are as good as two numbers.
+        items = self.items
+        if len(items) > 1 and type(items[0]) is Slot:
+            first = items[0].position
+            if items == tuple(slots(first, first + len(items))):
+                return _row_of_slots, (self.build, first, len(items), self.keys)
+        return Nest, (self.build, items, self.keys)
+
 
 _SLOTS = list(map(Slot, range(256)))
 _MOST: Final = 1 << 16
@@ -67,6 +76,12 @@ def slots(start: int, stop: int) -> list[Slot]:
     if len(known) < stop:
         known = _SLOTS = [*known, *map(Slot, range(len(known), stop))]
     return known[start:stop]
+
+
+def _row_of_slots(
+    build: Callable[[list[Any]], Any], first: int, count: int, keys: tuple[Any, ...] | None
+) -> Nest:
+    return Nest(build, tuple(slots(first, first + count)), keys)
 
 
 class InOrder(tuple[Slot, ...]):
