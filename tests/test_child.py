@@ -168,3 +168,39 @@ def test_starting_imports_little():
     loaded = subprocess.check_output(command, text=True).split()
     heavy = "dask cloudpickle dataclasses inspect socket threading subprocess traceback pathlib"
     assert set(heavy.split()).isdisjoint(loaded)
+
+
+TELLS = """
+import threading
+from flowgraph.runtime import child
+
+def tells():
+    global late
+    late = child.teller()
+    thread = threading.Thread(target=late, args=(b"in a thread",))
+    thread.start()
+    thread.join()
+    late(b"in its own")
+    return 1
+
+def tells_late():
+    late(b"too late")
+    return 2
+"""
+
+
+def test_a_task_tells_its_parent_before_its_reply_and_never_after(process):
+    _, line, _ = process
+    assert read_message(line.fileno()) == [child.READY]
+    send(line, exec, f"exec({TELLS!r}, __import__('__main__').__dict__)")
+    assert read_message(line.fileno())[0] == child.OK
+    send(line, eval, "__import__('__main__').tells()")
+    assert read_message(line.fileno()) == [child.AHEAD, b"in a thread"]
+    assert read_message(line.fileno()) == [child.AHEAD, b"in its own"]
+    assert read_message(line.fileno()) == [child.OK, pickle.dumps(1, protocol=5)]
+    send(line, eval, "__import__('__main__').tells_late()")
+    assert read_message(line.fileno()) == [child.OK, pickle.dumps(2, protocol=5)]
+
+
+def test_nobody_is_told_where_there_is_no_parent():
+    assert child.teller() is None

@@ -418,8 +418,8 @@ class TestDeaths:
         """It came when the task was as good as done: the next one gets another process."""
         hear = Child.hear
 
-        def hear_and_kill(child: Child) -> list[bytearray]:
-            reply = hear(child)
+        def hear_and_kill(child: Child, ahead: Any) -> list[bytearray]:
+            reply = hear(child, ahead)
             assert one.kill(future)
             return reply
 

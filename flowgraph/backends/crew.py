@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from flowgraph.backends.flight import Flight
     from flowgraph.backends.held import Fetch
     from flowgraph.backends.news import Fetched, News
+    from flowgraph.backends.shift import Ahead
     from flowgraph.backends.underway import Sent
     from flowgraph.compiler.plan import Key
     from flowgraph.runtime.handover import Done
@@ -144,8 +145,10 @@ class Crew:
 
     # What a shift does at its desk
 
-    def stint(self, control: Control, stint: Stint, known: Outcome) -> Answer[Outcome]:
-        """Have a worker make a stint."""
+    def stint(
+        self, control: Control, stint: Stint, known: Outcome, ahead: Ahead
+    ) -> Answer[Outcome]:
+        """Have a worker make a stint, which tells by an event what it gives back."""
         return self._underway.launch(stint, known.value)
 
     def note(self, key: Key, outcome: Outcome) -> None:

@@ -160,7 +160,7 @@ class Foreman:
         if pace is None:
             self._share = self._share or rule.share(ready)
             return self._stint(self._roster.claim(self._share), tell)
-        many = min(rule.most, int(rule.seconds / pace) + 1)
+        many = min(rule.most, int(rule.length(pace) / pace) + 1)
         is_little = max(ready, 2) * pace <= rule.seconds / _WORTH
         if is_little and not self._fixed:
             if hurry:
@@ -192,7 +192,7 @@ class Foreman:
         return stint, Outcome(self._roster.known(slots))
 
     def _stint(self, claim: Claim, tell: Tell | None) -> tuple[Stint, Outcome]:
-        seconds = inf if self._fixed else self._rule.seconds
+        seconds = inf if self._fixed else self._rule.length(self._pace)
         bound, inner = frozenset(claim.bound), frozenset(claim.inner)
         stint = self._made(tuple(claim.slots), bound, inner, seconds, tell)
         return stint, Outcome(self._roster.known(claim.slots))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from threading import Event
 
-    from flowgraph.backends.stints import Hands
+    from flowgraph.backends.stints import Ahead, Hands
     from flowgraph.compiler.plan import Key, Plan
     from flowgraph.runtime.outcome import Outcome
     from flowgraph.runtime.work import Work
@@ -153,7 +153,9 @@ class _Here:
         future.set_result(function(*args))
         return future
 
-    def make(self, control: Control, work: Work, /, *inputs: Outcome) -> Future[Outcome]:
+    def make(
+        self, control: Control, work: Work, /, *inputs: Outcome, ahead: Ahead | None = None
+    ) -> Future[Outcome]:
         """Do a task, or a stint of one."""
         return self.submit(perform, control, work, *inputs)
 
@@ -185,7 +187,9 @@ class _Pooled:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.submit = pool.submit
 
-    def make(self, control: Control, work: Work, /, *inputs: Outcome) -> Future[Outcome]:
+    def make(
+        self, control: Control, work: Work, /, *inputs: Outcome, ahead: Ahead | None = None
+    ) -> Future[Outcome]:
         """Do a task, or a stint of one."""
         return self.submit(perform, control, work, *inputs)
 

@@ -113,6 +113,7 @@ class Pool(Executor):
         *,
         setting: Setting | None = None,
         label: str = "a task",
+        ahead: Callable[[bytearray], object] = len,
     ) -> Future[Any]:
         """Run a call that is already pickled; returns and raises as `submit`.
 
@@ -128,8 +129,10 @@ class Pool(Executor):
             the last time: tasks of one run share one.
         label : str
             What the task is called when its process dies.
+        ahead : callable
+            Gets, in some thread, what the call tells by `flowgraph.runtime.child.teller`.
         """
-        task = Task((payload, *buffers), setting or Setting.here(), label)
+        task = Task((payload, *buffers), setting or Setting.here(), label, ahead)
         if self._owner != os.getpid():
             raise RuntimeError("this pool belongs to the process that was forked: make another")
         with self._lock:

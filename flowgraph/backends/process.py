@@ -24,12 +24,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from flowgraph.errors import FlowgraphError
-from flowgraph.runtime.child import READY
+from flowgraph.runtime.child import AHEAD, READY
 from flowgraph.runtime.setting import package_folder
 from flowgraph.runtime.wire import read_message, write_message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from flowgraph.runtime.setting import Setting
     from flowgraph.runtime.wire import Part
@@ -150,8 +150,13 @@ class Child:
         """
         write_message(self._line, task)
 
-    def hear(self) -> list[bytearray]:
+    def hear(self, ahead: Callable[[bytearray], object]) -> list[bytearray]:
         """Wait for the reply to a task.
+
+        Parameters
+        ----------
+        ahead : callable
+            Gets what it tells before.
 
         Raises
         ------
@@ -160,7 +165,11 @@ class Child:
         EOFError
             If it died later.
         """
-        return read_message(self._line)
+        while True:
+            head, *rest = message = read_message(self._line)
+            if head != AHEAD:
+                return message
+            ahead(*rest)
 
     def kill(self) -> None:
         """End it now, whatever it does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections import Counter
 from concurrent.futures import Future
@@ -14,6 +15,7 @@ from flowgraph.errors import SchedulerError
 from flowgraph.runtime.chain import ChainPart
 from flowgraph.runtime.light import Rest
 from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.region import Stint
 from flowgraph.runtime.results import pick
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.setting import Setting
@@ -21,9 +23,10 @@ from flowgraph.runtime.wire import dumps as wire_dumps
 from flowgraph.runtime.work import lost, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from flowgraph.backends.pool import Pool
+    from flowgraph.backends.stints import Ahead
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.work import Work
 
@@ -59,18 +62,24 @@ class Sender:
 
         return self._done(call, lambda outcome: [(key, (outcome, self._worker), False)])
 
-    def make(self, control: Control, work: Work, /, *inputs: Outcome) -> Future[Outcome]:
+    def make(
+        self, control: Control, work: Work, /, *inputs: Outcome, ahead: Ahead | None = None
+    ) -> Future[Outcome]:
         """The future of the outcome of a task, or of a stint of one."""
-        return self._done(DaskCall(control, work, inputs), lambda outcome: outcome)
+        return self._done(DaskCall(control, work, inputs), lambda outcome: outcome, ahead)
 
-    def _done(self, call: DaskCall, told: Callable[[Outcome], Any]) -> Future[Any]:
+    def _done(
+        self, call: DaskCall, told: Callable[[Outcome], Any], ahead: Ahead | None = None
+    ) -> Future[Any]:
         if call.work.light:
             done: Future[Any] = Future()
             done.set_result(told(call.here()))
             return done
-        return self.send(call, told)
+        return self.send(call, told, ahead)
 
-    def send(self, call: DaskCall, told: Callable[[Outcome], Any]) -> Future[Any]:
+    def send(
+        self, call: DaskCall, told: Callable[[Outcome], Any], ahead: Ahead | None = None
+    ) -> Future[Any]:
         """Have a process do a task.
 
         Parameters
@@ -79,8 +88,17 @@ class Sender:
             The task.
         told : callable
             Makes the future's result of the task's outcome.
+        ahead : callable, optional
+            Gets the places of the calls that a stint gives back.
         """
         answer: Future[Any] = Future()
+        given_back: set[int] = set()
+
+        def heard(said: bytearray) -> None:
+            slots: frozenset[int] = pickle.loads(said)
+            given_back.update(slots)
+            if ahead is not None:
+                ahead(slots)
 
         def arrived(future: Future[Any]) -> None:
             self._sent.discard(future)
@@ -91,10 +109,10 @@ class Sender:
             elif isinstance(error, SchedulerError):
                 answer.set_exception(error)  # no process: not the stage's fault, ends the run
             else:
-                answer.set_result(told(_lost(call, error)))
+                answer.set_result(told(_lost(call, error, given_back)))
 
         try:
-            future = self._send(call)
+            future = self._send(call, heard)
         except Exception as error:
             answer.set_result(told(_lost(call, error)))
         else:
@@ -102,7 +120,7 @@ class Sender:
             future.add_done_callback(arrived)
         return answer
 
-    def _send(self, call: DaskCall) -> Future[Any]:
+    def _send(self, call: DaskCall, heard: Callable[[bytearray], object]) -> Future[Any]:
         work, inputs = call.work, list(call.inputs)
         if isinstance(work, (ChainPart, Rest)) and work.head is not None:
             # Only its slice of a whole list goes to the process.
@@ -113,7 +131,9 @@ class Sender:
         for outcome in inputs:
             outcome.leave()  # once, however many tasks it is sent to
         payload, buffers = wire_dumps((perform, (call.control, work, *inputs)))
-        return self._pool.send(payload, buffers, setting=self._setting, label=work.name)
+        return self._pool.send(
+            payload, buffers, setting=self._setting, label=work.name, ahead=heard
+        )
 
     def cancel(self) -> None:
         """Take back what has not started."""
@@ -159,10 +179,12 @@ def _is_worth_a_copy(given: Outcome, reads: int) -> bool:
     return 2 * reads < len(given.value.values)
 
 
-def _lost(call: DaskCall, error: BaseException) -> Outcome:
+def _lost(call: DaskCall, error: BaseException, given_back: Iterable[int] = ()) -> Outcome:
     """The outcome of a task whose process died, or which could not be sent."""
-    scope = Scope(call.control, call.work.task)
+    scope, work = Scope(call.control, call.work.task), call.work
+    if isinstance(work, Stint):
+        work = replace(work, given_back=frozenset(given_back))
     worker = f"process {error.pid}" if isinstance(error, ChildDied) else "unknown"
-    outcome = lost(scope, call.work, error, worker, call.inputs)
-    outcome.bundle = scope.bundle(call.work.part)
+    outcome = lost(scope, work, error, worker, call.inputs)
+    outcome.bundle = scope.bundle(work.part)
     return outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -18,14 +19,19 @@ if TYPE_CHECKING:
     from flowgraph.runtime.region import Stint
     from flowgraph.runtime.report import Bundle
 
-__all__ = ["Desk", "Shift"]
+__all__ = ["Ahead", "Desk", "Shift"]
+
+Ahead = Callable[[frozenset[int]], object]
+"""Gets the places of the calls that a stint gives back, while it is at a slow one."""
 
 
 class Desk(Protocol):
     """Where stints are handed out and reported."""
 
-    def stint(self, control: Control, stint: Stint, known: Outcome, /) -> Future[Outcome]:
-        """Have a worker make a stint."""
+    def stint(
+        self, control: Control, stint: Stint, known: Outcome, ahead: Ahead, /
+    ) -> Future[Outcome]:
+        """Have a worker make a stint; ``ahead`` is to be told what it gives back."""
         ...
 
     def note(self, key: Key, outcome: Outcome, /) -> None:
@@ -102,7 +108,8 @@ class Shift:
                 if handed is None:
                     return
             stint, known = handed
-            future = self._desk.stint(self._control, stint, known)
+            ahead = partial(self._gives_back, stint)
+            future = self._desk.stint(self._control, stint, known, ahead)
             if not future.done():
                 future.add_done_callback(partial(self._arrived, stint))
             else:  # not by a callback, which could go as deep as there are stints
@@ -113,6 +120,13 @@ class Shift:
         with self._lock:
             self._foreman.give_back(stint, slots)
         self.go_on()
+
+    def _gives_back(self, stint: Stint, slots: frozenset[int]) -> None:
+        """As `returned`, in whatever thread."""
+        try:
+            self.returned(stint, slots)
+        except BaseException as error:
+            self._break_off(error)
 
     def _is_at_a_slow_call(
         self, stint: Stint, slots: frozenset[int], bundle: Bundle | None

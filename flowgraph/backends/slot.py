@@ -38,15 +38,24 @@ class Task:
         What the process is to follow.
     label : str
         What the task is called when its process dies.
+    ahead : callable
+        Gets, in the thread of the slot, what the task tells before its reply.
     """
 
-    __slots__ = ("future", "label", "parts", "setting")
+    __slots__ = ("ahead", "future", "label", "parts", "setting")
 
-    def __init__(self, parts: Sequence[Part], setting: Setting, label: str) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        setting: Setting,
+        label: str,
+        ahead: Callable[[bytearray], object],
+    ) -> None:
         self.future: Future[Any] = Future()
         self.parts = parts
         self.setting = setting
         self.label = label
+        self.ahead = ahead
 
 
 class Slot:
@@ -192,7 +201,7 @@ def _exchange(child: Child, task: Task) -> list[bytearray]:
     child.setting = task.setting
     if sum(map(len, task.parts)) > _KEPT:
         task.parts = ()
-    return child.hear()
+    return child.hear(task.ahead)
 
 
 def _told(last: Setting | None, setting: Setting) -> bytes:

@@ -6,12 +6,12 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flowgraph.backends.call import DaskCall
 from flowgraph.backends.foreman import Foreman
 from flowgraph.backends.rule import Rule
-from flowgraph.backends.shift import Shift
+from flowgraph.backends.shift import Ahead, Shift
 from flowgraph.runtime.outcome import Report
 from flowgraph.runtime.region import Region
 from flowgraph.runtime.results import picked
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from flowgraph.runtime.region import Stint
     from flowgraph.runtime.work import Work
 
-__all__ = ["Hands", "Stints"]
+__all__ = ["Ahead", "Hands", "Stints"]
+
+
+_LONGER: Final = 10
+"""How many times longer a stint of quick calls is."""
 
 
 class Hands(Protocol):
@@ -38,8 +42,18 @@ class Hands(Protocol):
         """Call a function of Dask's local scheduler with a batch of tasks."""
         ...
 
-    def make(self, control: Control, work: Work, /, *inputs: Outcome) -> Future[Outcome]:
-        """Do a task, or a stint of one."""
+    def make(
+        self, control: Control, work: Work, /, *inputs: Outcome, ahead: Ahead | None = None
+    ) -> Future[Outcome]:
+        """Do a task, or a stint of one.
+
+        Parameters
+        ----------
+        control, work, *inputs
+            As `flowgraph.runtime.work.perform` takes them.
+        ahead : callable, optional
+            Gets, in some thread, the places of the calls that a stint elsewhere gives back.
+        """
         ...
 
 
@@ -69,7 +83,7 @@ class Stints:
         on_outcome: Callable[[Key, Outcome], None],
     ) -> None:
         self.hands = hands
-        self._rule = Rule(workers=workers, seconds=seconds)
+        self._rule = Rule(workers=workers, seconds=seconds, long=_LONGER * seconds)
         self._worker = worker
         self._on_outcome = on_outcome
         self._open: dict[Key, Shift] = {}
@@ -102,9 +116,11 @@ class Stints:
         """Forget a region, if it is one: the driver has its outcome."""
         self._open.pop(key, None)
 
-    def stint(self, control: Control, stint: Stint, known: Outcome) -> Future[Outcome]:
+    def stint(
+        self, control: Control, stint: Stint, known: Outcome, ahead: Ahead
+    ) -> Future[Outcome]:
         """Have a worker make a stint."""
-        return self.hands.make(control, stint, known)
+        return self.hands.make(control, stint, known, ahead=ahead)
 
     def note(self, key: Key, outcome: Outcome) -> None:
         """Keep what a stint reports, in any thread."""

@@ -22,16 +22,34 @@ import pickle
 import signal
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flowgraph.runtime.setting import Setting, ignore_signal
 from flowgraph.runtime.wire import Part, dumps, read_message, write_message
 
-__all__ = ["AGAIN", "ERROR", "OK", "READY", "Flag", "answer", "attach", "flag", "main"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "AGAIN",
+    "AHEAD",
+    "ERROR",
+    "OK",
+    "READY",
+    "Flag",
+    "answer",
+    "attach",
+    "flag",
+    "main",
+    "teller",
+]
 
 READY = b"ready"
 """First message of a process: it is up."""
 AGAIN = b"again"
 """In the place of a setting that says the same as the last one: it is applied once more."""
+AHEAD = b"ahead"
+"""Head of what a task tells before its reply."""
 OK = b"ok"
 """Head of a reply with a result."""
 ERROR = b"error"
@@ -64,6 +82,10 @@ class Flag:
         return stopped >= self._number
 
 
+_line: int | None = None
+_task = 0
+_speaking = _thread.allocate_lock()
+"""Held by whoever writes to the parent, or counts tasks."""
 _cells: memoryview | None = None
 _known: Setting | None = None
 _wanted: Setting | None = None  # stays until it could be applied: no task runs in a wrong folder
@@ -86,6 +108,23 @@ def flag(cell: int, number: int) -> Flag:
     if _cells is None:
         raise RuntimeError("a stop signal can only be unpickled in a worker process of its pool")
     return Flag(_cells, cell, number)
+
+
+def teller() -> Callable[[bytes], None] | None:
+    """How any thread tells the parent something of the task that runs now, until its reply.
+
+    None in a process that is nobody's child.
+    """
+    line, task = _line, _task
+    if line is None:
+        return None
+
+    def tell(said: bytes) -> None:
+        with _speaking:
+            if _task == task:
+                write_message(line, [AHEAD, said])
+
+    return tell
 
 
 def answer(message: list[bytearray]) -> list[Part]:
@@ -185,7 +224,8 @@ def main(line: int, life: int, flags: int) -> None:
 
 
 def _serve(line: int) -> None:
-    process = os.getpid()
+    global _line, _task  # noqa: PLW0603  a process has one parent
+    process, _line = os.getpid(), line
     while True:
         reply = answer(read_message(line))
         if os.getpid() != process:  # a task forked, and its copy came back
@@ -195,7 +235,9 @@ def _serve(line: int) -> None:
                 stream.flush()  # what a task prints must not be lost if this process is killed
             except Exception:
                 continue
-        write_message(line, reply)
+        with _speaking:
+            _task += 1
+            write_message(line, reply)
         del reply  # an idle process keeps no result alive
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import isinf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from flowgraph.runtime import pickling
+from flowgraph.runtime import child, pickling
 from flowgraph.runtime.call import PLAIN
 from flowgraph.runtime.calling import UNREACHED, Calling, OneCall, Values
 from flowgraph.runtime.failure import Failure, Skip
@@ -41,6 +41,8 @@ __all__ = ["Region", "Stint", "Tell"]
 
 _SLOW: Final = 1e-3
 """Seconds of a call, from which on its value is packed by itself: it may be large."""
+_SLOWER: Final = 8
+"""How many times longer than expected a call lasts, when those behind it are given back."""
 _NONE: Final[frozenset[type]] = frozenset()
 
 Tell = Callable[["Stint", frozenset[int], "Bundle | None"], object]
@@ -209,9 +211,14 @@ class Stint(Work):
             tell, worker = self.tell, here()  # it is another thread that tells
             return lambda left: tell(self, left, scope.ahead(worker))
         if scope.control.line is None:
-            return None
+            return self._to_parent() if scope.control.seals else None
         say = scope.control.line.ahead(scope.control.run)
         return lambda left: left and say(pickling.dumps((self.task, self.part, left)))
+
+    def _to_parent(self) -> Callable[[frozenset[int]], object] | None:
+        """What tells the parent of this process; None if it is the driver itself."""
+        tell = child.teller()
+        return tell and (lambda left: left and tell(pickling.dumps(left)))
 
     def _make(
         self,
@@ -225,7 +232,9 @@ class Stint(Work):
         if tell is None:
             calling.make(todo, seconds, self.bound)
             return
-        unbegun = Unbegun(todo, scope.now() + seconds + GRACE, self.bound, tell, calling.left)
+        until = scope.now() + seconds + GRACE
+        patience = _SLOWER * seconds / len(self.slots)
+        unbegun = Unbegun(todo, until, self.bound, tell, calling.left, patience=patience)
         lookout.watch(unbegun)
         try:
             calling.make(unbegun, seconds, self.bound)

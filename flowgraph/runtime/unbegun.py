@@ -2,14 +2,16 @@
 
 A stint looks at the clock between its calls.  When one of them is slow, those behind
 it would wait for its end, whoever is free.  So another thread takes them away when the
-stint's time is up: each call is taken out of one queue, by one of the two.
-The driver is told of them, and can ask what was made before the slow one.
+stint's time is up, or a call lasts far longer than it was to: each call is taken out of
+one queue, by one of the two.  The driver is told of them, and can ask what was made
+before the slow one.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,8 @@ class Unbegun:
         again while the stint is at a slow call, mostly with none.
     left : set of int
         Places of those that the stint has passed over; they are given back, too.
+    patience : float
+        Seconds that one call may last before time is up.
 
     Attributes
     ----------
@@ -56,7 +60,19 @@ class Unbegun:
     ([(1, 'b')], [frozenset({2, 3, 4})])
     """
 
-    __slots__ = ("_bound", "_closed", "_left", "_lock", "_tell", "_todo", "_until", "given_back")
+    __slots__ = (
+        "_bound",
+        "_closed",
+        "_left",
+        "_lock",
+        "_patience",
+        "_seen",
+        "_since",
+        "_tell",
+        "_todo",
+        "_until",
+        "given_back",
+    )
 
     def __init__(
         self,
@@ -65,6 +81,8 @@ class Unbegun:
         bound: Container[int],
         tell: Callable[[frozenset[int]], object],
         left: AbstractSet[int] = frozenset(),
+        *,
+        patience: float = inf,
     ) -> None:
         self.given_back: frozenset[int] = frozenset()
         self._todo = deque(calls)
@@ -74,6 +92,9 @@ class Unbegun:
         self._left = left
         self._lock = Lock()
         self._closed = False
+        self._patience = patience
+        self._seen = -1
+        self._since = 0.0
 
     def close(self) -> None:
         """Tell nothing any more."""
@@ -95,7 +116,9 @@ class Unbegun:
 
     def look(self, now: float) -> None:
         """Give back what is not begun, if time is up; to be called in another thread."""
-        if now < self._until:
+        if len(self._todo) != self._seen:
+            self._seen, self._since = len(self._todo), now
+        if now < self._until and now - self._since <= self._patience:
             return
         with self._lock:
             if self._closed:
