@@ -101,9 +101,9 @@ def _lower_source(tasks: Tasks, step: Source) -> None:
     (need,) = step.needs
     before = tasks.step(need)
     if isinstance(before, Whole) or (isinstance(before, Chain) and isinstance(before.end, Combine)):
-        tasks.parts.sliced(step.name, tasks.of(need))
+        tasks.sliced(step.name, tasks.of(need))
     else:
-        tasks.parts.sliced(step.name, tasks.add(step, "list", light.List, (tasks.of(need),)))
+        tasks.sliced(step.name, tasks.add(step, "list", light.List, (tasks.of(need),)))
 
 
 def _lower_whole(tasks: Tasks, step: Whole) -> None:

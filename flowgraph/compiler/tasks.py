@@ -48,6 +48,7 @@ class Tasks:
         self._made: dict[str, list[Read]] = {}
         self._whole: dict[str, list[Read]] = {}
         self._tokens: dict[str, int] = {}
+        self._lists: dict[str, Read] = {}
 
     # Where values are
 
@@ -76,6 +77,11 @@ class Tasks:
         if self._is_collection(name):
             self.parts.passed(name, numbers)
 
+    def sliced(self, name: str, task: Read) -> None:
+        """A collection is what one task gives: its partitions are slices of that."""
+        self._lists[name] = task
+        self.parts.sliced(name, task)
+
     def partitions(self, name: str) -> list[Read]:
         """The tasks that have the partitions of a collection."""
         step = self._steps[name]
@@ -93,6 +99,8 @@ class Tasks:
 
     def target(self, name: str) -> Found:
         """Where the value of a target is."""
+        if name in self._lists:  # whole as it is
+            return Found(name, (self._lists[name],), True)
         are_parts = self._is_collection(name)
         numbers = self.partitions(name) if are_parts else self._made[name]
         return Found(name, tuple(numbers), are_parts)

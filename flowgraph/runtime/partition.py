@@ -14,14 +14,29 @@ if TYPE_CHECKING:
 __all__ = ["Listing", "Partition", "Portion"]
 
 
-class Partition:
-    """A part of a data-parallel collection.
+class _Items:
+    """Items with their positions.
 
     An object rather than a list: Dask's cluster takes a bare list apart and
     sends it element by element, a hundred times slower.
     """
 
     __slots__ = ("failed", "values", "where")
+
+    values: Sequence[Any]
+    failed: bool
+
+    def with_errors(self) -> list[Any]:
+        """All values, with a `flowgraph.StageError` in the place of a failed item."""
+        if not self.failed:
+            return list(self.values)
+        return [v.to_error() if type(v) is Failure else v for v in self.values]
+
+
+class Partition(_Items):
+    """A part of a data-parallel collection."""
+
+    __slots__ = ()
 
     def __init__(self, values: Sequence[Any], where: Where, failed: bool = False) -> None:
         self.values = values
@@ -33,12 +48,6 @@ class Partition:
         if not self.failed:
             return self.values
         return [value for value in self.values if type(value) is not Failure]
-
-    def with_errors(self) -> list[Any]:
-        """All values, with a `flowgraph.StageError` in the place of a failed item."""
-        if not self.failed:
-            return list(self.values)
-        return [v.to_error() if type(v) is Failure else v for v in self.values]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Partition, (self.values, self.where, self.failed)
@@ -73,7 +82,7 @@ class Portion:
         return self.cut_out().__reduce__()
 
 
-class Listing:
+class Listing(_Items):
     """The items of a whole collection, to be cut into partitions.
 
     Parameters
@@ -86,7 +95,7 @@ class Listing:
         True if one of them failed.
     """
 
-    __slots__ = ("failed", "values", "where")
+    __slots__ = ()
 
     def __init__(
         self, values: Sequence[Any], where: Where | None = None, failed: bool = False
