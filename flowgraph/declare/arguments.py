@@ -173,7 +173,7 @@ class Freezer:
 def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[str, ...]] | None:
     """Templates of plain values and nodes, and the steps that these are; quickly.
 
-    None for other arguments, also for those that a `Freezer` refuses.
+    None for other arguments, for the same node twice, and for what a `Freezer` refuses.
 
     Examples
     --------
@@ -190,27 +190,18 @@ def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[str, ...]
     if len(args) > _FEW:
         return _many(graph, args)
     needs: list[str] = []
-    for arg in args:  # mostly all are nodes, and no two alike
-        if type(arg) is not Node or arg.graph is not graph or arg.name in needs:
-            break
-        needs.append(arg.name)
-    else:
-        return in_order(len(needs)), tuple(needs)
-    if PLAIN.issuperset(map(type, args)):
-        return args, ()
-    needs = []
-    templates: list[Any] = []
+    plain = False
     for arg in args:
-        if type(arg) in PLAIN:
-            templates.append(arg)
-        elif type(arg) is not Node or arg.graph is not graph:
-            return None
-        elif arg.name not in needs:
-            templates.append(slot_at(len(needs)))
+        if type(arg) is Node and arg.graph is graph and arg.name not in needs:
             needs.append(arg.name)
+        elif type(arg) in PLAIN:
+            plain = True
         else:
-            templates.append(slot_at(needs.index(arg.name)))
-    return tuple(templates), tuple(needs)
+            return None
+    if not plain:  # mostly all are nodes
+        return in_order(len(needs)), tuple(needs)
+    places = iter(slots(0, len(needs)))
+    return tuple([next(places) if type(arg) is Node else arg for arg in args]), tuple(needs)
 
 
 def _many(graph: Register, args: Templates) -> tuple[Templates, tuple[str, ...]] | None:

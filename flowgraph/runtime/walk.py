@@ -220,7 +220,7 @@ class Walk:
         scope.check()
         value_of, kinds, ended = values.__getitem__, set(PLAIN), now()
         stage: Any = None
-        function: Callable[..., Any] = _filled
+        function: Callable[..., Any] = fill
         look_at, soon, before = ended + _LOOK, ended + _SOON, len(values)
         for call in items:
             if ended >= look_at:
@@ -234,8 +234,9 @@ class Walk:
                 function = functions[stage]
             try:
                 if call.kwargs:  # all cases are as this one; the commonest ones in less time
-                    given, named = _filled(call, values)
-                    made = function(*given, **named)
+                    keys, templates = zip(*call.kwargs, strict=True)
+                    named = dict(zip(keys, _given(templates, needs, values), strict=True))
+                    made = function(*_given(args, needs, values), **named)
                 elif not needs:
                     made = function(*args)
                 elif args is _ONE:
@@ -247,7 +248,7 @@ class Walk:
                 elif type(args) is InOrder:
                     made = function(*map(value_of, needs))
                 else:
-                    made = function(*_filled(call, values)[0])
+                    made = function(*_given(args, needs, values))
                 if type(made) not in kinds:
                     if hasattr(type(made), "__next__"):
                         made = list(made)
@@ -298,8 +299,13 @@ class Walk:
                 self._numbered[: len(values)] = values
 
 
-def _filled(call: Declared, values: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+def _given(args: Sequence[Any], needs: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
     """The arguments of a call, from templates."""
-    read = [values[need] for need in call.needs]
-    given = [read[arg.position] if type(arg) is Slot else fill(arg, read) for arg in call.args]
-    return given, {name: fill(arg, read) for name, arg in call.kwargs} if call.kwargs else {}
+    return [
+        values[needs[arg.position]]
+        if type(arg) is Slot
+        else arg
+        if type(arg) in PLAIN
+        else fill(arg, [values[need] for need in needs])
+        for arg in args
+    ]
