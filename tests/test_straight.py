@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
 
@@ -12,10 +13,12 @@ from flowgraph import Graph, Retry, StageError, StageTimeout, stage
 from flowgraph.backends.foreman import Foreman
 from flowgraph.backends.rule import Rule
 from flowgraph.runtime.call import Slot
-from flowgraph.runtime.calling import OneCall
+from flowgraph.runtime.calling import Calling, OneCall
 from flowgraph.runtime.code import Code, Control, Parcel, Stage
+from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.region import Region
+from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.work import perform
 
 WAIT = 30.0
@@ -248,3 +251,55 @@ def test_counts_are_right_whoever_asks_first():
     for thread in threads:
         thread.join()
     assert found == [3001] * 4
+
+
+def test_a_region_is_not_over_before_the_records_of_all_its_stints_have_come():
+    """Another stint may see that the last call is made, before the one that made it has ended."""
+    seen = []
+
+    def make(k):
+        if k == 1:
+            stint, known = row.foreman.next()
+            assert stint.slots == (2,)
+            seen.append((stint, perform(row.control, stint, known)))
+        return k
+
+    def tell(stint, slots, bundle):
+        row.foreman.look(stint, slots)
+
+    row = Row(make)
+    calls = [OneCall(0, k, str(k), (k,), (), ()) for k in range(3)]
+    row.foreman = Foreman(row.control, region_of(*calls), [], Rule(workers=2, seconds=60, row=3))
+    first, known = row.foreman.next(tell=tell)
+    row.foreman.look(first, frozenset({2}))
+    kept = Parcel(first.calls.open()[:2], pickle.dumps)
+    outcome = perform(row.control, replace(first, slots=range(2), calls=kept, tell=None), known)
+    outcome.value.left = frozenset({2})
+    row.foreman.look(first, frozenset())
+    ((other, made),) = seen
+    assert row.foreman.take(other, made)
+    assert not row.foreman.over
+    assert row.foreman.take(first, outcome)
+    assert row.foreman.over
+    assert row.values() == [2]
+
+
+def test_whoever_sees_that_a_call_is_made_sees_its_failure_too():
+    """Its value is put last: another thread goes by it."""
+    missing = {}
+
+    class Watched(list):
+        def __setitem__(self, place, value):
+            assert type(value) is not Failure or place in missing
+            super().__setitem__(place, value)
+
+    def fails(x):
+        raise ValueError(x)
+
+    control = Control(
+        Code((Stage("f", fails, None, None, False),), pickle.dumps, pickle.dumps), seals=False
+    )
+    values = Watched([None])
+    calling = Calling(Scope(control, 0), values, missing)
+    calling.make([(0, OneCall(0, 0, "f", (1,), (), ()))])
+    assert type(values[0]) is Failure
