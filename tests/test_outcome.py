@@ -225,3 +225,14 @@ def test_nothing_that_is_missing_is_packed():
 
 def test_what_dask_pickles_unasked_is_a_failure_too():
     assert isinstance(sent(Outcome(Stuck(), stage="load")).missing, Failure)
+
+
+@pytest.mark.parametrize("where", [None, range(10, 13)])
+def test_of_a_whole_list_only_the_items_that_cannot_be_pickled_fail(where):
+    outcome = Outcome(Listing([1, threading.Lock(), 3], where), stage="items")
+    (failure,) = outcome.seal()
+    assert failure.index == (1 if where is None else 11)
+    came = pickle.loads(pickle.dumps(outcome)).value
+    assert (type(came), came.failed) == (Listing, True)
+    assert (came.values[0], type(came.values[1]), came.values[2]) == (1, Failure, 3)
+    assert type(came.with_errors()[1]) is StageError

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from math import inf
 from types import SimpleNamespace
 
 import pytest
 
-from flowgraph import Graph, Retry, stage
+from flowgraph import Graph, Retry, StageTimeout, stage
 from flowgraph.runtime.call import in_order
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.code import Code, Control
@@ -246,3 +247,38 @@ def test_a_row_reads_what_is_before_it_and_gives_to_what_is_behind(scheduler):
     behind = g.items(row[-1:] + row[:1]).map(up)
     run = g.run(behind, row[50], scheduler=scheduler, workers=2)
     assert run.value == ([257, 57], 106)
+
+
+@pytest.mark.parametrize("behind", [1, 100])
+def test_a_row_in_the_callers_thread_ends_when_the_run_has_no_time_left(behind):
+    g = Graph("late")
+    nodes = [g.task(up, k) for k in range(100)]
+    slow = g.task(lambda *values: threading.Event().wait(0.3), *nodes, name="slow")
+    last = [g.task(lambda x: x, slow, name=f"last-{k}") for k in range(behind)]
+    with pytest.raises(StageTimeout) as caught:
+        g.run(*last, scheduler="sync", timeout=0.1)
+    assert caught.value.run.stats.completed >= 100
+
+
+def test_values_that_nobody_reads_any_more_are_dropped_beside_a_slow_call():
+    class Large:
+        pass
+
+    made, alive = [], []
+
+    def large(k):
+        made.append(weakref.ref(value := Large()))
+        return value
+
+    def count(*_):
+        alive.append(sum(ref() is not None for ref in made))
+
+    g = Graph("dropped")
+    read = [g.task(lambda value: 1, g.task(large, k), name=f"read-{k}") for k in range(100)]
+    slow = g.task(lambda *_: threading.Event().wait(0.2), *read, name="slow")
+    row = [g.task(count, slow)]
+    for _ in range(5):
+        row.append(g.task(lambda *_: threading.Event().wait(0.02), row[-1], name=f"w{len(row)}"))
+    last = g.task(count, row[-1])
+    g.run(last, scheduler="threads", workers=2)
+    assert alive[-1] == 0

@@ -109,7 +109,7 @@ def _get(  # noqa: PLR0913  the parts of a run
     targets = set(wanted)
     stints = None
     if any(type(job.work) is Region for job in plan.jobs):
-        stints = Stints(hands, workers, seconds, _WORKER, on_outcome)
+        stints = Stints(hands, workers, seconds, _WORKER, on_outcome, plan.name)
         submit = stints.submit
     try:
         with ExitStack() as stack:

@@ -151,12 +151,12 @@ class Child:
         write_message(self._line, task)
 
     def hear(self, ahead: Callable[[bytearray], object]) -> list[bytearray]:
-        """Wait for the reply to a task.
+        """Wait for the reply to a task, and hand on what it tells before.
 
         Parameters
         ----------
         ahead : callable
-            Gets what it tells before.
+            Gets each of these messages.
 
         Raises
         ------

@@ -12,6 +12,7 @@ from flowgraph.backends.call import DaskCall
 from flowgraph.backends.foreman import Foreman
 from flowgraph.backends.rule import Rule
 from flowgraph.backends.shift import Ahead, Shift
+from flowgraph.errors import SchedulerError
 from flowgraph.runtime.outcome import Report
 from flowgraph.runtime.region import Region
 from flowgraph.runtime.results import picked
@@ -72,6 +73,8 @@ class Stints:
         What Dask is told of where a task ran.
     on_outcome : callable
         Gets what stints report, in the driver's thread.
+    graph : str
+        Name of the graph, for the error of a run that is stopped.
     """
 
     def __init__(
@@ -81,7 +84,9 @@ class Stints:
         seconds: float,
         worker: str,
         on_outcome: Callable[[Key, Outcome], None],
+        graph: str,
     ) -> None:
+        self._graph = graph
         self.hands = hands
         self._rule = Rule(workers=workers, seconds=seconds, long=_LONGER * seconds)
         self._worker = worker
@@ -104,6 +109,8 @@ class Stints:
         self._open[key] = shift
         shift.whole.add_done_callback(partial(self._ended, key, answer))
         shift.go_on()
+        if self.hands.here and not answer.done():  # it stopped, and nobody is there to go on
+            answer.set_exception(SchedulerError.stopped(self._graph))
         return answer
 
     def _ended(self, key: Key, answer: Future[Any], whole: Future[Outcome]) -> None:

@@ -18,7 +18,7 @@ __all__ = ["TABLES", "VERY_MANY", "Shape", "cuts_for", "factoring", "rounds"]
 VERY_MANY: Final = 32_768
 """Items for each worker of which it is assumed that they are quick: few tasks, little balance."""
 TABLES: Final = 8
-"""What `Shape.finest_of_many` is at most where each partition becomes a table.
+"""What `Shape.finest_of_many` is at most, for very many items whose partitions become tables.
 
 To put 22 tables together took a tenth of the time of a word count, 10 half of that.
 """

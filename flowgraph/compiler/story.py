@@ -128,7 +128,7 @@ def of_partition(before: Dag, after: Dag, *, shape: Shape) -> str:
     if shape.finest_of_many != shape.finest:
         said[0] += f" (1/{shape.finest_of_many} of more than {VERY_MANY} items a worker)"
     if any(isinstance(step.end, Combine) for step in chains):
-        said[0] += f"; never under 1/{TABLES} of very many items that become tables of keys"
+        said[0] += f"; 1/{TABLES} where more than {VERY_MANY} items a worker become tables of keys"
     said.extend(f"  {step.name}: {_cut(known[step.needs[0]])}" for step in chains[:10])
     return "\n".join(said)
 

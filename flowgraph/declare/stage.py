@@ -173,6 +173,7 @@ class Stage(Generic[P, R]):
 
     @functools.cached_property
     def positional(self) -> tuple[int, float]:
+        """The fewest and the most positional arguments that surely fit, without others."""
         return self._signature.positional
 
     @property

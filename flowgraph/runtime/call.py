@@ -44,9 +44,9 @@ class Nest:
     def __reduce__(self) -> tuple[Any, ...]:
         # A list of a thousand nodes is mostly slots in a row: they are as good as two numbers.
         items = self.items
-        if len(items) > 1 and type(items[0]) is Slot:
+        if set(map(type, items)) == {Slot}:  # before any is compared: constants are the user's
             first = items[0].position
-            if items == tuple(slots(first, first + len(items))):
+            if [slot.position for slot in items] == list(range(first, first + len(items))):
                 return _row_of_slots, (self.build, first, len(items), self.keys)
         return Nest, (self.build, items, self.keys)
 

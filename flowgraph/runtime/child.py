@@ -7,6 +7,7 @@ stays the user's own, and the parent's ``__main__`` is never imported.
 Messages are those of `wire`::
 
     task    setting, "again" or nothing · pickle of (function, args) · its large buffers
+    ahead   ahead · what a task tells before its reply, in whatever thread
     reply   ok · pickle of the result · its large buffers
             error · class · text · traceback
 

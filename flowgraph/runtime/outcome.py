@@ -17,7 +17,7 @@ from flowgraph.errors.wording import Mend
 from flowgraph.runtime import pickling
 from flowgraph.runtime.calm import no_collections
 from flowgraph.runtime.failure import Failure, Skip, annotate
-from flowgraph.runtime.partition import Partition
+from flowgraph.runtime.partition import Listing, Partition
 from flowgraph.runtime.pickling import CLOSED
 from flowgraph.runtime.positions import at
 from flowgraph.runtime.scope import here
@@ -150,20 +150,21 @@ class Outcome:
     def _fail_unpicklable(self, value: Any, error: Exception) -> list[Failure]:
         if isinstance(self.maker, tuple):
             return self._fail_several(value)
-        if not isinstance(value, Partition):
+        if not isinstance(value, (Partition, Listing)):
             failure = self._cannot_travel(None, error, self.maker)
             self.missing, self._state = failure, (None, None)
             return [failure]
         values = list(value.values)
+        where = range(len(values)) if value.where is None else value.where
         failures = []
         for k, item in enumerate(values):
             try:
                 pickling.dumps(item)
             except Exception as item_error:
-                failure = self._cannot_travel(at(value.where, k), item_error, self.maker)
+                failure = self._cannot_travel(at(where, k), item_error, self.maker)
                 values[k] = failure
                 failures.append(failure)
-        self._state = Partition(values, value.where, failed=True), None
+        self._state = type(value)(values, value.where, failed=True), None  # type: ignore[arg-type]
         return failures
 
     def _fail_several(self, results: Any) -> list[Failure]:

@@ -179,7 +179,8 @@ class Stint(Work):
                 self._make(scope, calling, todo[1:], begun + self.seconds - scope.now())
                 slept = calling.slept
         except Halt:
-            pass
+            if not isinstance(left, range):
+                left = {*left, *(k for k in self.slots if walk.number()[k] is UNREACHED)}
         if not isinstance(left, range):
             left = frozenset(left)
         return Outcome(Done([], left, scope.now() - begun - slept))

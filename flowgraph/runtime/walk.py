@@ -141,7 +141,8 @@ class Walk:
         self._until = inf
         self._tell: Callable[[frozenset[int]], object] | None = None
         self._closed = True
-        # Whoever is told of what is given back may number the values, in that thread.
+        # Whoever is told of what is given back may number the values, in that thread: this lock
+        # comes before those that it takes for that.  Others number them only between two stints.
         self._lock = RLock()
 
     @property
@@ -295,8 +296,9 @@ class Walk:
         """Put what was made by name to its place, if somebody has numbered the values meanwhile."""
         with self._lock:
             if self._numbered is not None:
-                values = list(self.values.values())
-                self._numbered[: len(values)] = values
+                for place, value in enumerate(self.values.values()):
+                    if self._numbered[place] is UNREACHED:  # else it is there, or was dropped
+                        self._numbered[place] = value
 
 
 def _given(args: Sequence[Any], needs: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
