@@ -12,7 +12,15 @@ import dask
 import distributed
 import pytest
 
-from flowgraph import Graph, SchedulerError, SkippedError, StageError, WorkerDied, stage
+from flowgraph import (
+    Graph,
+    SchedulerError,
+    SkippedError,
+    StageError,
+    StageTimeout,
+    WorkerDied,
+    stage,
+)
 from flowgraph.backends import connect, pulse
 from flowgraph.runtime import worker
 from flowgraph.runtime.report import read_bundles
@@ -291,3 +299,27 @@ def test_the_workers_of_a_run_leave_without_a_word(shell, write):
     write(BEATS, "beats.py")
     done = shell("beats.py")
     assert (done.returncode, done.stdout, done.stderr) == (0, "190\n", "")
+
+
+def table_and_its_readers(g):
+    table = g.items(range(100)).reduce_by(lambda x: x % 7, lambda a, b: a + b, name="table")
+    return table, table.map(lambda pair: time.sleep(1.5), name="slow").reduce(max)
+
+
+def calls_and_their_readers(g):
+    nodes = [g.task(abs, -k) for k in range(200)]
+    total = g.task(lambda *values: sum(values), *nodes, name="total")
+    slow = g.task(lambda x: time.sleep(1.5), total, name="slow")
+    return total, nodes[3], slow
+
+
+@pytest.mark.parametrize("declare", [table_and_its_readers, calls_and_their_readers])
+def test_a_client_goes_on_after_a_run_that_was_broken_off_among_targets_with_readers(
+    own_client, declare
+):
+    for _ in range(3):
+        g = Graph("broken off")
+        with pytest.raises(StageTimeout):
+            g.run(*declare(g), scheduler=own_client, timeout=0.7)
+        after = Graph("after")
+        assert after.run(after.task(abs, -5), scheduler=own_client, timeout=30).value == 5

@@ -12,8 +12,6 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from distributed.client import ClosedClientError
-
 from flowgraph.backends.alarm import Alarm
 from flowgraph.backends.census import recount, threads_of
 from flowgraph.backends.crew import Crew
@@ -121,8 +119,11 @@ class Cluster:
                 return outcomes
             except BaseException:
                 tower.rescue()
-                with suppress(ClosedClientError):
-                    self.client.cancel([*flight.futures.values(), *crew.futures()], force=True)
+                # Not by ``cancel``: where a task that is wanted has readers that nobody wants, it
+                # breaks off the scheduler's conversation with the client (distributed 2026.8).
+                for future in (*flight.held(), *crew.futures()):
+                    with suppress(Exception):  # of a client that was closed meanwhile
+                        future.release()
                 raise
             finally:
                 crew.dismiss()

@@ -132,6 +132,10 @@ class Flight:
             args = (carried, len(freight), *args)
         return key, Task(key, *args)
 
+    def held(self) -> list[Future]:
+        """The futures of all that this run holds on the cluster, but for stints."""
+        return [*self.futures.values(), *self._held, *self.lent.values()]
+
     def stint_key(self, task: int, part: int) -> Key:
         """What Dask knows a stint by."""
         prefix, number = self.plan.jobs[task].key
