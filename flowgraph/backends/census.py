@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["recount", "threads_of"]
 
-_FRESH: Final = 2.0
+_FRESH: Final = 1.0
 """Seconds for which a count is taken for true."""
 _YOUNG: Final = 0.5
 """Seconds for which nobody counts anew."""

@@ -132,7 +132,7 @@ class Sender:
             outcome.leave()  # once, however many tasks it is sent to
         payload, buffers = wire_dumps((perform, (call.control, work, *inputs)))
         return self._pool.send(
-            payload, buffers, setting=self._setting, label=work.name, ahead=heard
+            payload, buffers, setting=self._setting, label=work.label, ahead=heard
         )
 
     def cancel(self) -> None:

@@ -101,6 +101,14 @@ class Stint(Work):
     """
 
     @property
+    def label(self) -> str:
+        """What it is called where its process dies: any of its calls may have done it."""
+        calls = self._calls()
+        if len(calls) == 1:
+            return calls[0].name
+        return f"one of {len(calls)} calls, from '{calls[0].name}' to '{calls[-1].name}'"
+
+    @property
     def first(self) -> str:
         """The stage of its first call."""
         return self.stages[self._calls()[0].stage]

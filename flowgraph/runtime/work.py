@@ -71,6 +71,11 @@ class Work:
     __reduce__ = reduced
 
     @property
+    def label(self) -> str:
+        """What it is called where its process dies."""
+        return self.name
+
+    @property
     def place(self) -> Place:
         """Its own node."""
         return Place(self.node, self.name, self.stage, partial=self.partial)
