@@ -52,7 +52,7 @@ class Nest:
 
 
 _SLOTS = list(map(Slot, range(256)))
-_MOST: Final = 1 << 16
+_MOST: Final = 1 << 17
 """Slots that are kept."""
 
 
