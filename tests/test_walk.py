@@ -13,8 +13,9 @@ from flowgraph import Graph, Retry, StageTimeout, stage
 from flowgraph.runtime.call import in_order
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.code import Code, Control
+from flowgraph.runtime.row import Row
 from flowgraph.runtime.scope import Halt, Scope
-from flowgraph.runtime.walk import GRACE, QUICK, Row, Walk
+from flowgraph.runtime.walk import GRACE, QUICK, Walk
 
 WAIT = 30.0
 HERE = ["sync", "threads"]

@@ -130,7 +130,8 @@ class Pool(Executor):
         label : str
             What the task is called when its process dies.
         ahead : callable
-            Gets, in some thread, what the call tells by `flowgraph.runtime.child.teller`.
+            Gets, in some thread, what the call tells by `flowgraph.runtime.child.teller`;
+            the default does nothing with it.
         """
         task = Task((payload, *buffers), setting or Setting.here(), label, ahead)
         if self._owner != os.getpid():

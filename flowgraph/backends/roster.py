@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.calling import OneCall
     from flowgraph.runtime.code import Parcel
-    from flowgraph.runtime.walk import Row
+    from flowgraph.runtime.row import Row
 
 __all__ = ["Claim", "Roster"]
 

@@ -20,7 +20,7 @@ VERY_MANY: Final = 32_768
 TABLES: Final = 8
 """What `Shape.finest_of_many` is at most, for very many items whose partitions become tables.
 
-To put 22 tables together took a tenth of the time of a word count, 10 half of that.
+Counting the words of 200 000 lines took 1.2 times what a pool takes with 22 tables, 1.1 with 12.
 """
 _UNKNOWN: Final = 1 << 20
 """Length assumed for the shares of a collection whose length is not known."""

@@ -16,7 +16,7 @@ from flowgraph.runtime.calls import Calls
 from flowgraph.runtime.code import Later
 from flowgraph.runtime.pace import FREELY
 from flowgraph.runtime.place import Place
-from flowgraph.runtime.walk import Row
+from flowgraph.runtime.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

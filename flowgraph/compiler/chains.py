@@ -10,10 +10,9 @@ from flowgraph.compiler.tasks import prefix_of
 from flowgraph.declare.steps import MISSING, Count, Each, Fold, Number, Product
 from flowgraph.runtime import light, work
 from flowgraph.runtime.call import Nest, Slot, renumber
-from flowgraph.runtime.chain import FREE, ChainPart, LinkPlan, SlicePart
+from flowgraph.runtime.chain import FREE, ChainPart, LinkPlan
 from flowgraph.runtime.coroutines import SLOTS
 from flowgraph.runtime.cuts import Batches
-from flowgraph.runtime.heads import Slice
 from flowgraph.runtime.keyed import KeyedPlan
 from flowgraph.runtime.merge import Merge, MergeKeys
 from flowgraph.runtime.place import Place
@@ -82,9 +81,7 @@ def _part(
     tasks: Tasks, step: Chain, part: Part, others: Sequence[Read], fields: Mapping[str, Any]
 ) -> int:
     reads = (*part.reads, *others)
-    slices = not step.links and fields["end"] == "list" and isinstance(part.head, Slice)
-    kind = SlicePart if slices else ChainPart
-    return tasks.add(step, prefix_of(step), kind, reads, head=part.head, **fields)
+    return tasks.add(step, prefix_of(step), ChainPart, reads, head=part.head, **fields)
 
 
 def _link(tasks: Tasks, link: Each | Number | Product, places: Mapping[str, int]) -> LinkPlan:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.steps import Group, Region, needs_of
 from flowgraph.compiler.text import line_of
+from flowgraph.declare.steps import Call
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from flowgraph.declare.steps import Step
 
 __all__ = ["Dag", "fresh"]
+
+_CALLS: Final = frozenset({Call})
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Dag:
     def kinds(self) -> frozenset[type[Step]]:
         """The types of its steps: a pass sees by them that it has nothing to do."""
         return frozenset(map(type, self.steps))
+
+    @property
+    def has_only_calls(self) -> bool:
+        """True if all its steps are single calls, as in many a large graph."""
+        return self.kinds == _CALLS
 
     def by_name(self) -> dict[str, Step]:
         """Each step under its name, also those that share a task."""

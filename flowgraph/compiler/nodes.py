@@ -46,7 +46,6 @@ class NodeInfo(NamedTuple):
     """The nodes that it reads."""
 
 
-_CALLS: Final = frozenset({Call})
 _new: Final = tuple.__new__
 """Makes a named tuple in half of the time."""
 _name: Final = attrgetter("name")
@@ -107,7 +106,7 @@ def names_of(nodes: Sequence[NodeInfo]) -> Sequence[str]:
 
 def node_table(dag: Dag) -> Sequence[NodeInfo]:
     """The nodes of a graph that is not fused yet, with the calls they owe."""
-    if dag.kinds == _CALLS:
+    if dag.has_only_calls:
         return CallNodes(dag.steps)  # type: ignore[arg-type]  # it has no others
     lengths: dict[str, int | None] = {}
     table = []

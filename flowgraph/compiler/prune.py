@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["prune"]
 
-_CALLS: Final = frozenset({Call})
 _needs: Final = attrgetter("needs")
 
 
 def prune(dag: Dag) -> Dag:
     """The graph without the steps that no target reads or waits for."""
     wanted = set(dag.targets)
-    if dag.kinds == _CALLS:
+    if dag.has_only_calls:
         # Where each step is read, or a target, all lead to targets. Mostly it is so.
         read = wanted.union(*map(_needs, dag.steps))
         if len(read) == len(dag.steps):

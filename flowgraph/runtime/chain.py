@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.sink import Sink
 
-__all__ = ["FREE", "ChainPart", "LinkPlan", "SlicePart"]
+__all__ = ["FREE", "ChainPart", "LinkPlan"]
 
 FREE: int = -1
 """Number of the stage of a link that calls none."""
@@ -211,13 +211,6 @@ class ChainPart(Work):
             if isinstance(given.missing, Failure) and given.missing.node == self.name:
                 return Outcome(None, given.missing, self.stage)
         return Outcome(None, Skip.after(skip, length), self.stage)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlicePart(ChainPart):
-    """A slice of a whole collection and no more: where that is, it is quicker cut than sent."""
-
-    light: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Parcel
     from flowgraph.runtime.handover import Known
     from flowgraph.runtime.report import Bundle
+    from flowgraph.runtime.row import Row
     from flowgraph.runtime.scope import Scope
-    from flowgraph.runtime.walk import Row, Walk
+    from flowgraph.runtime.walk import Walk
 
 __all__ = ["Region", "Stint", "Tell"]
 

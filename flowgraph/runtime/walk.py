@@ -16,7 +16,7 @@ from contextlib import suppress
 from itertools import islice
 from math import inf
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill, in_order
 from flowgraph.runtime.calling import UNREACHED
@@ -26,9 +26,10 @@ from flowgraph.runtime.strip import Strip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from flowgraph.runtime.row import Declared, Row
     from flowgraph.runtime.scope import Scope
 
-__all__ = ["GRACE", "Declared", "Raised", "Row", "Walk"]
+__all__ = ["GRACE", "QUICK", "Raised", "Walk"]
 
 GRACE: Final = 20e-3
 """Seconds that a call may last when time is up, before those behind it are given back."""
@@ -46,33 +47,6 @@ _ONE: Final = in_order(1)
 _TWO: Final = in_order(2)
 _END: Final = 1 << 62
 """An index behind all calls."""
-
-
-class Declared(Protocol):
-    """A call as it was declared."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def needs(self) -> tuple[str, ...]: ...
-    @property
-    def args(self) -> tuple[Any, ...]: ...
-    @property
-    def kwargs(self) -> tuple[tuple[str, Any], ...]: ...
-    @property
-    def stage(self) -> Any: ...
-
-
-class Row(NamedTuple):
-    """Calls that owe nothing but a call of a function, each behind those that it needs."""
-
-    calls: Sequence[Declared]
-    reads: tuple[str, ...]
-    """The names of the inputs."""
-    numbers: Sequence[int]
-    """The numbers of the calls' nodes, as records have them."""
-    functions: Mapping[Any, Callable[..., Any]]
-    """What is called for each stage."""
 
 
 class Raised(NamedTuple):
@@ -105,6 +79,7 @@ class Walk:
     >>> from types import SimpleNamespace as Call
     >>> from flowgraph.runtime.call import in_order
     >>> from flowgraph.runtime.code import Code, Control
+    >>> from flowgraph.runtime.row import Row
     >>> from flowgraph.runtime.scope import Scope
     >>> calls = [Call(name=name, needs=needs, args=in_order(1), kwargs=(), stage="neg")
     ...          for name, needs in (("a", ("x",)), ("b", ("a",)))]
