@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Processes", "Sync", "Threads"]
 
 _FINEST: Final = 32
+_FINEST_OF_MANY: Final = 8
+"""So many items are quick, and a partition costs as much as some thousands of them."""
 _SHORT: Final = 2e-3
 """Seconds of a stint in a thread."""
 _LONGER: Final = 5e-3
@@ -48,7 +50,8 @@ _WORKER: Final = "local"
 class _Local:
     """What the three have in common: nothing to open, nothing to close."""
 
-    finest = finest_of_many = _FINEST
+    finest = _FINEST
+    finest_of_many = _FINEST_OF_MANY
     hands_out = True
     far = False
 

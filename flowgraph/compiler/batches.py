@@ -13,15 +13,10 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.wishes import Wish
 
-__all__ = ["TABLES", "VERY_MANY", "Shape", "cuts_for", "factoring", "rounds"]
+__all__ = ["VERY_MANY", "Shape", "cuts_for", "factoring", "rounds"]
 
 VERY_MANY: Final = 32_768
 """Items for each worker of which it is assumed that they are quick: few tasks, little balance."""
-TABLES: Final = 8
-"""What `Shape.finest_of_many` is at most, for very many items whose partitions become tables.
-
-Counting the words of 200 000 lines took 1.2 times what a pool takes with 22 tables, 1.1 with 12.
-"""
 _UNKNOWN: Final = 1 << 20
 """Length assumed for the shares of a collection whose length is not known."""
 _ROOM: Final = 128
@@ -152,8 +147,6 @@ def cuts_for(length: int | None, wish: Wish, shape: Shape) -> Cuts | Batches:
     units = -(-assumed // unit)
     many = length is not None and length > VERY_MANY * workers
     finest = shape.finest_of_many if many else shape.finest
-    if many and wish.tables:
-        finest = min(finest, TABLES)
     sizes = factoring(units, workers, finest)
     if wish.gathers:
         slots = SLOTS if wish.most is None else max(1, wish.most // workers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.batches import TABLES, VERY_MANY
+from flowgraph.compiler.batches import VERY_MANY
 from flowgraph.compiler.layout import layouts
 from flowgraph.compiler.limits import callees, is_limited
 from flowgraph.compiler.steps import (
@@ -127,8 +127,6 @@ def of_partition(before: Dag, after: Dag, *, shape: Shape) -> str:
     ]
     if shape.finest_of_many != shape.finest:
         said[0] += f" (1/{shape.finest_of_many} of more than {VERY_MANY} items a worker)"
-    if any(isinstance(step.end, Combine) for step in chains):
-        said[0] += f"; 1/{TABLES} where more than {VERY_MANY} items a worker become tables of keys"
     said.extend(f"  {step.name}: {_cut(known[step.needs[0]])}" for step in chains[:10])
     return "\n".join(said)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from math import lcm
 from typing import TYPE_CHECKING, Final
 
-from flowgraph.compiler.steps import Chain, Combine, reads_items
+from flowgraph.compiler.steps import Chain, reads_items
 from flowgraph.declare.steps import Batch, Collection, Each, Source
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ class Wish:
     """True if batches run one after the other, the items inside in parallel."""
     gathers: bool = False
     """True if many items are in flight in one task: few large partitions."""
-    tables: bool = False
-    """True if each partition becomes a table of keys, and tables are put together."""
     most: int | None = None
     """So many items are in flight at once, in all; None for the default of each task."""
 
@@ -75,9 +73,6 @@ def wishes_of(dag: Dag) -> dict[str, Wish]:
                     if isinstance(link, Each):
                         wish = wish.and_also(link.stage, factor)
                 wishes[name] = wish
-        if isinstance(step, Combine) or (isinstance(step, Chain) and isinstance(step.end, Combine)):
-            for name in _origin(step, origins):
-                wishes[name] = replace(wishes.get(name, NOTHING), tables=True)
     return wishes
 
 

@@ -102,11 +102,13 @@ class Flow:
         while begin < total:
             if self._paced:  # one by one, each at its time
                 size = 1
-            end = min(begin + size, total)
+            end = begin + size
+            if end + size // 2 >= total:  # no crumbs
+                end = total
             begun = now()
             self._push(0, values[begin:end], cut(where, begin, end))
             took = now() - begun
-            full, begin = end - begin == size, end
+            full, begin = end - begin >= size, end
             if took < SLOW and full:  # else its time says nothing of longer ones
                 size = min(grown(size, SLOW, took), _LARGEST)
             elif took > LONG:

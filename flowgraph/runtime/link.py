@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "grown"]
 
-_LOOK: Final = 100e-6
+_LOOK: Final = 250e-6
 """Seconds between looks at the clock, where items are quicker than that."""
-_LARGEST_CHUNK: Final = 4096
+_LARGEST_CHUNK: Final = 65_536
 _FEW: Final = 8
 """Items below which their time says little of those that follow."""
 
