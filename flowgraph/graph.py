@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from flowgraph.backends.alarm import Alarm
 from flowgraph.backends.choice import check_workers, choose
 from flowgraph.compiler.batches import Shape
-from flowgraph.compiler.pipeline import compile_graph
+from flowgraph.compiler.pipeline import compile_declared
 from flowgraph.compiler.shipping import use_in_driver
 from flowgraph.declare.graph import Declarations
-from flowgraph.declare.node import names_of
+from flowgraph.declare.node import handles_of
 from flowgraph.declare.options import checked_seconds
 from flowgraph.errors import FlowgraphError, GraphError, SchedulerError, StageTimeout
 from flowgraph.results.display import watching
@@ -116,11 +116,11 @@ class Graph(Declarations):
             raise GraphError.bad_option("on_error", on_error, "'raise' or 'collect'")
         if not isinstance(progress, (bool, type(None))) and not callable(progress):
             raise GraphError.bad_option("progress", progress, "True, None or a callable")
-        names, limit = self._targets(targets), checked_seconds("timeout", timeout)
+        wanted, limit = self._targets(targets), checked_seconds("timeout", timeout)
         check_workers(workers)
         if scheduler == "distributed":
             # Mistakes in the graph come out before a cluster is started for it.
-            self._compile(names, params, Shape(workers or 1))
+            self._compile(wanted, params, Shape(workers or 1))
         with choose(scheduler, workers) as backend, watching(progress) as watcher:
             halts = on_error == "raise"
             shape = Shape(
@@ -131,7 +131,7 @@ class Graph(Declarations):
                 hands_out=backend.hands_out,
                 far=backend.far,
             )
-            plan = self._compile(names, params, shape)
+            plan = self._compile(wanted, params, shape)
             ledger = Ledger(plan, backend.workers, halts=halts, progress=watcher)
             try:
                 self._carry_out(backend, plan, ledger, limit)
@@ -256,11 +256,11 @@ class Graph(Declarations):
         kept = Kept(weakref.ref(self), ledger.plan.targets, ledger.outcomes)
         return Run(ledger.account, kept)
 
-    def _targets(self, targets: tuple[Handle, ...]) -> tuple[str, ...]:
-        return names_of(self, targets) if targets else self.outputs
+    def _targets(self, targets: tuple[Handle, ...]) -> tuple[Handle, ...]:
+        return handles_of(self, targets) if targets else self._outputs
 
     def _compile(
-        self, targets: tuple[str, ...], params: Mapping[str, Any] | None, shape: Shape
+        self, targets: tuple[Handle, ...], params: Mapping[str, Any] | None, shape: Shape
     ) -> Plan:
         use_in_driver()
-        return compile_graph(self.name, self.steps, targets, params or {}, shape)
+        return compile_declared(self, targets, params or {}, shape)

@@ -406,7 +406,7 @@ def test_a_region_does_not_start_again_with_what_it_reads(client, monkeypatch):
     table = g.param("table")
     nodes = [g.task(lambda t, k: t[k], table, k) for k in range(100)]
     total = g.items(g.task(list, table)).map(abs).reduce(add)
-    targets = tuple(node.name for node in (*nodes, total))
+    targets = (*nodes, total)
     shape = Shape(2, hands_out=True, far=True)
     plan = g._compile(targets, {"table": list(range(100_000))}, shape)
     seal(plan.code, plan.cargo)

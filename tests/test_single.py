@@ -9,9 +9,6 @@ import pytest
 
 from flowgraph import Graph, Retry, SchedulerError, StageError, StageTimeout, stage
 from flowgraph.backends import local
-from flowgraph.backends.single import is_single
-from flowgraph.compiler.batches import Shape
-from flowgraph.compiler.pipeline import compile_graph
 
 PLACES = ["sync", "threads", "processes"]
 
@@ -107,11 +104,11 @@ def test_a_value_that_is_known_needs_no_process():
     assert g.run(g.param("x"), params={"x": 3}, scheduler="processes", workers=1).value == 3
 
 
-def test_calls_that_are_handed_out_are_no_single_task():
+@pytest.mark.parametrize("scheduler", ["sync", "threads", "processes"])
+def test_many_calls_that_are_all_one_task_are_handed_out_without_dasks_scheduler(
+    scheduler, monkeypatch
+):
+    monkeypatch.setattr(local, "get_async", None)
     g = Graph("many")
-    for k in range(200):
-        g.task(abs, k)
-    shape = Shape(workers=2, hands_out=True)
-    plan = compile_graph(g.name, g.steps, (), {}, shape)
-    assert len(plan.jobs) == 1
-    assert not is_single(plan)
+    total = g.task(sum, [g.task(abs, -k) for k in range(200)])
+    assert g.run(total, scheduler=scheduler, workers=2).value == 19900

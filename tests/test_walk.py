@@ -1,11 +1,10 @@
-"""Calls made in a row, by their names; another thread ends the row at a slow one."""
+"""Calls made in a row, as they were declared; another thread ends the row at a slow one."""
 
 from __future__ import annotations
 
 import threading
 import weakref
 from math import inf
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +12,8 @@ from flowgraph import Graph, Retry, StageTimeout, stage
 from flowgraph.runtime.call import in_order
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.code import Code, Control
-from flowgraph.runtime.row import Row
+from flowgraph.runtime.lookout import lookout
+from flowgraph.runtime.row import Linked, Row
 from flowgraph.runtime.scope import Halt, Scope
 from flowgraph.runtime.walk import GRACE, QUICK, Walk
 
@@ -23,11 +23,9 @@ HERE = ["sync", "threads"]
 
 def chain(function, count=6):
     """A walk along calls each of the one before, the first one of an input that is 0."""
-    names = ["in", *(f"n{k}" for k in range(count))]
-    calls = [
-        SimpleNamespace(name=name, needs=(need,), args=in_order(1), kwargs=(), stage="f")
-        for need, name in zip(names, names[1:], strict=False)
-    ]
+    calls = []
+    for _ in range(count):
+        calls.append(Linked("f", in_order(1), needs=(calls[-1] if calls else "in",)))
     return Walk(Row(calls, ("in",), range(count), {"f": function}), [0])
 
 
@@ -55,7 +53,7 @@ def test_a_row_is_made_a_stint_at_a_time():
     assert walk.make(notes, range(1, 4), inf) is None
     assert (walk.made, list(walk.last(2))) == (3, [3, 2])
     assert walk.make(notes, range(4, 7), inf) is None
-    assert walk.values == {"in": 0, **{f"n{k}": k + 1 for k in range(6)}}
+    assert [*walk.values.values()] == [0, 1, 2, 3, 4, 5, 6]
     assert not walk.is_over
     records = list(notes.bundle().records())
     assert [record[0] for record in records] == list(range(6))
@@ -87,7 +85,10 @@ def test_what_is_behind_a_slow_call_is_given_back_and_the_slow_one_is_kept():
     assert (walk.made, walk.given_back) == (3, {4, 5, 6})
 
 
-def test_a_call_that_lasts_from_one_look_to_the_next_is_slow_however_long_the_row_may_last():
+def test_a_call_that_lasts_from_one_look_to_the_next_is_slow_however_long_the_row_may_last(
+    monkeypatch,
+):
+    monkeypatch.setattr(lookout, "watch", lambda walk: None)  # the test is who looks
     told = []
 
     def slow(x):
@@ -133,9 +134,9 @@ def test_the_call_that_is_next_when_a_row_is_ended_between_two_is_made():
     """It is not given back, as it may have been begun."""
 
     class Watched(dict):
-        def __setitem__(self, name, value):
-            super().__setitem__(name, value)
-            if name == "n1":
+        def __setitem__(self, call, value):
+            super().__setitem__(call, value)
+            if value == 2:
                 walk.look(inf)
 
     told = []

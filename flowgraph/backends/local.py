@@ -11,7 +11,7 @@ from dask.local import get_async
 from flowgraph.backends.alarm import Alarm, Answers
 from flowgraph.backends.pool import shared_pool
 from flowgraph.backends.sender import Sender
-from flowgraph.backends.single import is_single, run_single
+from flowgraph.backends.single import run_single
 from flowgraph.backends.stints import Stints
 from flowgraph.backends.threads import thread_pool
 from flowgraph.compiler.shipping import seal
@@ -75,10 +75,7 @@ def _get(  # noqa: PLR0913  the parts of a run
     seconds: float,
     surplus: int = 1,
 ) -> Mapping[Key, Outcome]:
-    """Let Dask's local scheduler run a plan.
-
-    ``get_async`` is what `dask.threaded.get` and `dask.multiprocessing.get`
-    call; it is not documented, and called from here only.
+    """Run a plan: one task by itself, several by Dask's local scheduler.
 
     Parameters
     ----------
@@ -91,14 +88,42 @@ def _get(  # noqa: PLR0913  the parts of a run
     surplus : int
         How many times as many tasks are handed over as there are workers.
     """
-    if is_single(plan):
-        try:
-            return run_single(plan, control, on_outcome, stop, hands)
-        finally:
-            stop.set()
+    stints = None
+    if any(type(job.work) is Region for job in plan.jobs):
+        stints = Stints(hands, workers, seconds, _WORKER, on_outcome, plan.name)
+    found: Mapping[Key, Outcome]
+    try:
+        if len(plan.jobs) == 1:
+            found = run_single(plan, control, on_outcome, stop, hands, stints)
+        else:
+            found = _scheduled(plan, control, on_outcome, stop, hands, workers * surplus, stints)
+        if stints is not None:
+            stints.tell()  # what one thread has kept when another one ended a region
+    finally:
+        # Raised: tasks that run in other threads must not go on for nobody.
+        stop.set()
+        if stints is not None:
+            stints.close()
+    return found
+
+
+def _scheduled(
+    plan: Plan,
+    control: Control,
+    on_outcome: Callable[[Key, Outcome], None],
+    stop: Event,
+    hands: Hands,
+    at_once: int,
+    stints: Stints | None,
+) -> Mapping[Key, Outcome]:
+    """Run a plan of several tasks, so many of them at once.
+
+    ``get_async`` is what `dask.threaded.get` and `dask.multiprocessing.get`
+    call; it is not documented, and called from here only.
+    """
     wanted = [key for target in plan.targets for key in target.keys]
     found: dict[Key, Outcome] = {}
-    submit: Callable[..., Any] = hands.submit
+    submit: Callable[..., Any] = hands.submit if stints is None else stints.submit
 
     def after_task(key: Key, outcome: Outcome, *_: object) -> None:
         if key in targets:
@@ -110,34 +135,22 @@ def _get(  # noqa: PLR0913  the parts of a run
             raise SchedulerError.stopped(plan.name)
 
     targets = set(wanted)
-    stints = None
-    if any(type(job.work) is Region for job in plan.jobs):
-        stints = Stints(hands, workers, seconds, _WORKER, on_outcome, plan.name)
-        submit = stints.submit
-    try:
-        with ExitStack() as stack:
-            if isinstance(stop, Alarm) and not hands.here:  # else nobody waits for a call
-                answers = Answers(submit)
-                over = SchedulerError.stopped(plan.name)
-                stack.enter_context(stop.rings(lambda: answers.fail(over)))
-                submit = answers.submit
-            get_async(
-                submit if stints is None else stints.heard(submit),
-                workers * surplus,
-                plan.tasks(control),
-                wanted,
-                callbacks=[(None, None, None, after_task, None)],
-                get_id=lambda: _WORKER,
-                dumps=_identity,
-                chunksize=1,
-            )
-        if stints is not None:
-            stints.tell()  # what one thread has kept when another one ended a region
-    finally:
-        # Raised: tasks that run in other threads must not go on for nobody.
-        stop.set()
-        if stints is not None:
-            stints.close()
+    with ExitStack() as stack:
+        if isinstance(stop, Alarm) and not hands.here:  # else nobody waits for a call
+            answers = Answers(submit)
+            over = SchedulerError.stopped(plan.name)
+            stack.enter_context(stop.rings(lambda: answers.fail(over)))
+            submit = answers.submit
+        get_async(
+            submit if stints is None else stints.heard(submit),
+            at_once,
+            plan.tasks(control),
+            wanted,
+            callbacks=[(None, None, None, after_task, None)],
+            get_id=lambda: _WORKER,
+            dumps=_identity,
+            chunksize=1,
+        )
     return found
 
 

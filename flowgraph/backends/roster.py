@@ -12,7 +12,7 @@ from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from flowgraph.runtime.calling import OneCall
     from flowgraph.runtime.code import Parcel
@@ -52,8 +52,8 @@ class Roster:
         Which calls' values others read.
     travels : bool
         True if values leave the process they are made in.
-    row : Row, optional
-        The same calls as they were declared, if they can be made like that.
+    row : callable, optional
+        Gives the same calls as they were declared, if they can be made like that.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Roster:
         gives: Iterable[int],
         *,
         travels: bool,
-        row: Row | None = None,
+        row: Callable[[], Row] | None = None,
     ) -> None:
         self._parcel = calls
         self._travels = travels
@@ -99,9 +99,11 @@ class Roster:
             self._values.append(given if travels else given.value)
         self._walk: Walk | None = None
         if row is not None and not travels and not self._missing:
-            self._walk = Walk(row, self._values)
-        self._count = self.open = len(self._calls if row is None else row.calls)
-        if self._walk is None:
+            straight = row()
+            self._walk = Walk(straight, self._values)
+            self._count = self.open = len(straight.calls)
+        else:
+            self._count = self.open = len(self._calls)
             self._values += [UNREACHED] * self._count
         self._made = 0
         self._readers: dict[int, list[int]] = {}
@@ -155,7 +157,7 @@ class Roster:
         return True
 
     def _tell_apart(self) -> None:
-        """Have values by their places from now on, not by names."""
+        """Have values by their places from now on, not by their calls."""
         if self._walk is not None:
             self._values, self._walk = self._walk.number(), None
 

@@ -18,7 +18,7 @@ from flowgraph.runtime.region import Region
 from flowgraph.runtime.results import picked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from flowgraph.compiler.plan import Key
     from flowgraph.runtime.code import Control
@@ -101,17 +101,24 @@ class Stints:
         control, work, inputs = DaskCall.of(task, data)
         if type(work) is not Region:
             return self.hands.submit(function, tasks)
-        if work.picks:
-            inputs = picked(inputs, work.picks)
-        foreman = Foreman(control, work, inputs, self._rule, travels=control.seals)
         answer: Future[Any] = Future()
+        whole = self.begin(key, control, work, inputs)
+        whole.add_done_callback(partial(self._ended, key, answer))
+        return answer
+
+    def begin(
+        self, key: Key, control: Control, region: Region, inputs: Sequence[Outcome] = ()
+    ) -> Future[Outcome]:
+        """A future of a region's outcome; the workers have its first stints."""
+        if region.picks:
+            inputs = picked(inputs, region.picks)
+        foreman = Foreman(control, region, inputs, self._rule, travels=control.seals)
         shift = Shift(self, key, control, foreman)
         self._open[key] = shift
-        shift.whole.add_done_callback(partial(self._ended, key, answer))
         shift.go_on()
-        if self.hands.here and not answer.done():  # it stopped, and nobody is there to go on
-            answer.set_exception(SchedulerError.stopped(self._graph))
-        return answer
+        if self.hands.here and not shift.whole.done():  # it stopped, and nobody is there to go on
+            shift.whole.set_exception(SchedulerError.stopped(self._graph))
+        return shift.whole
 
     def _ended(self, key: Key, answer: Future[Any], whole: Future[Outcome]) -> None:
         if (error := whole.exception()) is not None:

@@ -16,10 +16,10 @@ from flowgraph.runtime.calls import Calls
 from flowgraph.runtime.code import Later
 from flowgraph.runtime.pace import FREELY
 from flowgraph.runtime.place import Place
-from flowgraph.runtime.row import Row
+from flowgraph.runtime.row import Linked, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from flowgraph.compiler.steps import Group, Region, Series
@@ -107,13 +107,27 @@ def lower_region(tasks: Tasks, step: Region) -> None:
     tasks.share([calls[k] for k in gives], number)
 
 
-def _row(step: Region, nodes: Sequence[int], stages: Iterable[Stage[..., Any]]) -> Row | None:
+def _row(
+    step: Region, nodes: Sequence[int], stages: Iterable[Stage[..., Any]]
+) -> Callable[[], Row] | None:
     """The calls as they were declared, if nothing is owed for any but a call of its function."""
     if any(stage.timeout is not None or stage.is_coroutine for stage in stages):
         return None
     if [call for call in step.calls if call.condition is not MISSING]:
         return None
-    return Row(step.calls, step.needs, nodes, {stage: stage.function for stage in stages})
+    functions = {stage: stage.function for stage in stages}
+    return lambda: Row(_linked(step), step.needs, nodes, functions)
+
+
+def _linked(step: Region) -> Sequence[Linked]:
+    """The calls with one another for names."""
+    known: dict[str, Any] = {need: need for need in step.needs}
+    made = []
+    for call in step.calls:
+        linked = Linked(call.stage, call.args, tuple([known[n] for n in call.needs]), call.kwargs)
+        known[call.name] = linked
+        made.append(linked)
+    return made
 
 
 def _numbered(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
 
 from flowgraph.compiler.steps import Constant, stages_of
 from flowgraph.declare.steps import (
@@ -24,7 +24,7 @@ from flowgraph.declare.steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from flowgraph.compiler.dag import Dag
     from flowgraph.declare.steps import Step
@@ -46,6 +46,9 @@ class NodeInfo(NamedTuple):
     """The nodes that it reads."""
 
 
+Columns = tuple[Sequence[str], Sequence[tuple[str, ...]], Mapping[int, str]]
+"""Of each node its name, what it reads, and, by its number, its kind if it is no task."""
+
 _new: Final = tuple.__new__
 """Makes a named tuple in half of the time."""
 _name: Final = attrgetter("name")
@@ -55,33 +58,49 @@ _needs: Final = attrgetter("needs")
 class CallNodes(Sequence[NodeInfo]):
     """The nodes of single calls, column by column: there may be a hundred thousand.
 
-    Most runs are over before anybody asks for one, and it keeps no step with its arguments.
+    Most runs are over before anybody asks for one.
 
     Parameters
     ----------
-    calls : sequence of Call
-        A node each.
+    stages : sequence of str
+        The names of their stages.
+    tell : callable
+        Gives their names, what they read, and the kinds of those that are no tasks, by number;
+        called when somebody asks.
 
     Examples
     --------
-    >>> from flowgraph.declare.stage import Stage
-    >>> from flowgraph.declare.steps import plain_call
-    >>> nodes = CallNodes([plain_call("a", (), Stage(abs), (3,))])
+    >>> nodes = CallNodes(["abs"], lambda: (["a"], [()], {}))
     >>> len(nodes), nodes[0]
     (1, NodeInfo(name='a', stage='abs', owed=1, kind='task', needs=()))
     """
 
-    __slots__ = ("_kinds", "_stages", "names", "needs")
+    __slots__ = ("_stages", "_tell", "_told")
 
-    def __init__(self, calls: Sequence[Call]) -> None:
-        self.names: Sequence[str] = list(map(_name, calls))
-        self.needs: Sequence[tuple[str, ...]] = list(map(_needs, calls))
-        self._stages = [call.stage.name for call in calls]
-        conditional = [k for k, call in enumerate(calls) if call.condition is not MISSING]
-        self._kinds = dict.fromkeys(conditional, "when")
+    def __init__(self, stages: Sequence[str], tell: Callable[[], Columns]) -> None:
+        self._stages = stages
+        self._tell: Callable[[], Columns] | None = tell
+        self._told: Columns | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _told, (self._stages, self._columns)
+
+    @property
+    def _columns(self) -> Columns:
+        tell = self._tell
+        if tell is not None:  # whoever else asks in this moment is told the same
+            self._told = tell()
+            self._tell = None  # it may keep more than it tells
+        assert self._told is not None
+        return self._told
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Their names, in order."""
+        return self._columns[0]
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self._stages)
 
     @overload
     def __getitem__(self, number: int) -> NodeInfo: ...
@@ -90,13 +109,30 @@ class CallNodes(Sequence[NodeInfo]):
     def __getitem__(self, number: int | slice) -> NodeInfo | Sequence[NodeInfo]:
         if isinstance(number, slice):
             return tuple(self)[number]
-        kind = self._kinds.get(number % len(self.names), "task") if self._kinds else "task"
-        return NodeInfo(self.names[number], self._stages[number], 1, kind, self.needs[number])
+        names, needs, kinds = self._columns
+        kind = kinds.get(number % len(names), "task") if kinds else "task"
+        return NodeInfo(names[number], self._stages[number], 1, kind, needs[number])
 
     def __iter__(self) -> Iterator[NodeInfo]:
-        kinds = (self._kinds.get(k, "task") for k in range(len(self)))
-        columns = zip(self.names, self._stages, repeat(1), kinds, self.needs, strict=False)
+        names, needs, others = self._columns
+        kinds = (others.get(k, "task") for k in range(len(self)))
+        columns = zip(names, self._stages, repeat(1), kinds, needs, strict=False)
         return map(_new, repeat(NodeInfo), columns)
+
+
+def _told(stages: Sequence[str], columns: Columns) -> CallNodes:
+    return CallNodes(stages, lambda: columns)
+
+
+def _table_of(calls: Sequence[Call]) -> CallNodes:
+    """The nodes of steps that are single calls; keeps none of them, with its arguments."""
+    conditional = [k for k, call in enumerate(calls) if call.condition is not MISSING]
+    columns: Columns = (
+        list(map(_name, calls)),
+        list(map(_needs, calls)),
+        dict.fromkeys(conditional, "when"),
+    )
+    return _told([call.stage.name for call in calls], columns)
 
 
 def names_of(nodes: Sequence[NodeInfo]) -> Sequence[str]:
@@ -107,7 +143,7 @@ def names_of(nodes: Sequence[NodeInfo]) -> Sequence[str]:
 def node_table(dag: Dag) -> Sequence[NodeInfo]:
     """The nodes of a graph that is not fused yet, with the calls they owe."""
     if dag.has_only_calls:
-        return CallNodes(dag.steps)  # type: ignore[arg-type]  # it has no others
+        return _table_of(dag.steps)  # type: ignore[arg-type]  # it has no others
     lengths: dict[str, int | None] = {}
     table = []
     for step in dag.steps:

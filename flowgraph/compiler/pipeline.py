@@ -24,6 +24,7 @@ from flowgraph.compiler.prune import prune
 from flowgraph.compiler.realign import realign
 from flowgraph.compiler.regions import regions
 from flowgraph.compiler.steps import Chain, Combine, Series
+from flowgraph.compiler.straight import lower_straight
 from flowgraph.compiler.tree import tree
 from flowgraph.compiler.validate import validate
 from flowgraph.declare.steps import (
@@ -47,11 +48,13 @@ if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.drafts import Lowered
     from flowgraph.compiler.nodes import NodeInfo
+    from flowgraph.declare.node import Handle
+    from flowgraph.declare.register import Register
     from flowgraph.declare.steps import Step
 
     _Story = Sequence[tuple[str, Callable[[], str]]]
 
-__all__ = ["compile_graph"]
+__all__ = ["compile_declared", "compile_graph"]
 
 
 _FEW: Final = 500
@@ -101,6 +104,39 @@ def _back(shape: Shape) -> Sequence[_Pass]:
     )
 
 
+def compile_declared(
+    graph: Register, targets: Sequence[Handle], params: Mapping[str, Any], shape: Shape
+) -> Plan:
+    """Compile a graph as users hold it; see `compile_graph`.
+
+    Parameters
+    ----------
+    graph : Register
+        What was declared.
+    targets : sequence of Handle
+        What is wanted; empty for all that no other step needs.
+    params : mapping of str to object
+        Values of parameters.
+    shape : Shape
+        What the plan is made for.
+    """
+    calls = graph.calls
+    if calls and not params:
+        with no_collections() if len(calls) > _FEW else nullcontext():
+            straight = lower_straight(calls, targets, shape)
+        if straight is not None:
+            lowered, nodes = straight
+            return _plan(graph.name, nodes, shape, lowered, partial(_of_all, graph, targets, shape))
+    names = tuple([handle.name for handle in targets])
+    return compile_graph(graph.name, graph.steps, names, params, shape)
+
+
+def _of_all(graph: Register, targets: Sequence[Handle], shape: Shape) -> _Story:
+    """What all passes would have said of calls whose plan was made without them."""
+    names = tuple([handle.name for handle in targets])
+    return compile_graph(graph.name, graph.steps, names, {}, shape).story()
+
+
 def compile_graph(
     name: str,
     steps: Mapping[str, Step],
@@ -139,13 +175,15 @@ def _compiled(declared: Dag, params: Mapping[str, Any], shape: Shape) -> Plan:
     call = lone_call(declared)
     if call is not None:
         nodes = node_table(declared)
-        return _plan(declared, nodes, shape, lower_lone(call), partial(_of_lone, declared, shape))
+        return _plan(
+            declared.name, nodes, shape, lower_lone(call), partial(_of_lone, declared, shape)
+        )
     wanted, told_first = _through(_FRONT, declared)
     ready, told = _through(_back(shape), bind(wanted, params))
     nodes = node_table(wanted)
     lowered = lower(ready, nodes, layouts(ready, shape))
     last = "lower", partial(story.of_lower, lowered, ready)
-    return _plan(declared, nodes, shape, lowered, lambda: (*told_first, *told, last))
+    return _plan(declared.name, nodes, shape, lowered, lambda: (*told_first, *told, last))
 
 
 def _of_lone(declared: Dag, shape: Shape) -> _Story:
@@ -156,14 +194,14 @@ def _of_lone(declared: Dag, shape: Shape) -> _Story:
 
 
 def _plan(
-    declared: Dag,
+    name: str,
     nodes: Sequence[NodeInfo],
     shape: Shape,
     lowered: Lowered,
     tell: Callable[[], _Story],
 ) -> Plan:
     return Plan(
-        name=declared.name,
+        name=name,
         token=lowered.token,
         workers=shape.workers,
         jobs=lowered.jobs,

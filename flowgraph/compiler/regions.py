@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
     from flowgraph.declare.steps import Step
 
-__all__ = ["regions"]
+__all__ = ["regions", "too_few"]
 
 _after: Final = attrgetter("after")
 _name: Final = attrgetter("name")
@@ -53,14 +53,13 @@ def regions(dag: Dag, shape: Shape) -> Dag:
     shape : Shape
         What the plan is made for.
     """
-    many = MANY * shape.workers  # fewer are well off with tasks of their own
-    if not shape.hands_out or len(dag.steps) <= many:
+    if too_few(len(dag.steps), shape):
         return dag
     if Region in dag.kinds:
         return dag  # it has been here
     free = _free(dag, timed=shape.far)
     found = [_alone(dag.steps, free)] if shape.far else _alike(dag.steps, free)
-    made = [calls for calls in found if len(calls) > many]
+    made = [calls for calls in found if not too_few(len(calls), shape)]
     if not made:
         return dag
     taken = set(map(_name, dag.steps))
@@ -76,6 +75,11 @@ def regions(dag: Dag, shape: Shape) -> Dag:
         region = Region(name=name, needs=tuple(needs), calls=tuple(calls))
         owner.update(dict.fromkeys(inside, region))
     return dag.with_steps(_in_order(dag.steps, owner))
+
+
+def too_few(calls: int, shape: Shape) -> bool:
+    """True if so many calls are well off with tasks of their own."""
+    return not shape.hands_out or calls <= MANY * shape.workers
 
 
 def _free(dag: Dag, *, timed: bool) -> Sequence[Call]:

@@ -7,7 +7,7 @@ from itertools import chain, groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.declare.node import Handle, Node
+from flowgraph.declare.node import Called, Handle, Node
 from flowgraph.errors import GraphError
 from flowgraph.runtime.call import PLAIN, InOrder, Nest, Slot, in_order, slots
 from flowgraph.runtime.call import slot as slot_at
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowgraph.declare.register import Register
     from flowgraph.declare.steps import Call
 
-__all__ = ["Freezer", "frozen", "holds_node", "is_plain"]
+__all__ = ["Freezer", "are_light", "frozen", "holds_node", "is_plain"]
 
 Templates = tuple[Any, ...]
 
@@ -30,13 +30,13 @@ _CONTAINERS: Final = (
 )
 """Where nodes are looked for: found in the first three, refused in the others."""
 
-_NODES: Final = frozenset({Node})
+_NODES: Final = frozenset({Node, Called})
 _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *_CONTAINERS)
 _OPEN: Final = object()
 _ONE: Final = in_order(1)
 _FEW: Final = 8
-"""Arguments among which it is quicker to look for a node than to keep a dict of them."""
+"""Arguments that it is quicker to look at one by one than together."""
 
 
 class Freezer:
@@ -49,8 +49,8 @@ class Freezer:
     ----------
     graph : Register
         The graph that all nodes must be of.
-    needs : sequence of str
-        Steps that are needed anyway; no slot is looked up among them.
+    needs : sequence of Handle
+        What is needed anyway; no slot is looked up among them.
 
     Examples
     --------
@@ -65,17 +65,22 @@ class Freezer:
 
     __slots__ = ("_graph", "_needs", "_seen", "_slots")
 
-    def __init__(self, graph: Register, needs: Sequence[str] = ()) -> None:
+    def __init__(self, graph: Register, needs: Sequence[Handle] = ()) -> None:
         self._graph = graph
         self._needs = list(needs)
-        self._slots: dict[str, Slot] = {}
+        self._slots: dict[Handle, Slot] = {}
         # With the values themselves: else an id could come again for another one.
         self._seen: dict[int, tuple[Any, Any]] = {}
 
     @property
-    def needs(self) -> tuple[str, ...]:
-        """The steps that slots stand for, in their order."""
+    def handles(self) -> tuple[Handle, ...]:
+        """The nodes that slots stand for, in their order."""
         return tuple(self._needs)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple([handle.name for handle in self._needs])
 
     def args(self, args: Sequence[Any]) -> tuple[Any, ...]:
         """Templates of positional arguments."""
@@ -116,10 +121,10 @@ class Freezer:
     def _slot(self, handle: Handle) -> Slot:
         if handle.graph is not self._graph:
             raise GraphError.foreign_node(handle.name, handle.graph.name, self._graph.name)
-        slot = self._slots.get(handle.name)
+        slot = self._slots.get(handle)
         if slot is None:
-            slot = self._slots[handle.name] = slot_at(len(self._needs))
-            self._needs.append(handle.name)
+            slot = self._slots[handle] = slot_at(len(self._needs))
+            self._needs.append(handle)
         return slot
 
     def _container(self, value: Any) -> Any:
@@ -151,12 +156,11 @@ class Freezer:
         graph, known = self._graph, self._slots
         if not _NODES.issuperset(map(type, value)) or [n for n in value if n.graph is not graph]:
             return None
-        names = dict.fromkeys([node.name for node in value])
-        if len(names) < len(value) or not known.keys().isdisjoint(names):
+        if len(set(value)) < len(value) or not known.keys().isdisjoint(value):
             return None
-        made = slots(len(self._needs), len(self._needs) + len(names))
-        known.update(zip(names, made, strict=True))
-        self._needs += names
+        made = slots(len(self._needs), len(self._needs) + len(value))
+        known.update(zip(value, made, strict=True))
+        self._needs += value
         return made
 
     def _dict(self, value: dict[Any, Any]) -> Any:
@@ -170,8 +174,8 @@ class Freezer:
         return dict(zip(value, items, strict=True))
 
 
-def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[str, ...]] | None:
-    """Templates of plain values and nodes, and the steps that these are; quickly.
+def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[Handle, ...]] | None:
+    """Templates of plain values and nodes of calls, and these nodes; quickly.
 
     None for other arguments, for the same node twice, and for what a `Freezer` refuses.
 
@@ -180,42 +184,58 @@ def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[str, ...]
     >>> from flowgraph.declare.graph import Declarations
     >>> graph = Declarations("photos")
     >>> frozen(graph, (graph.task(len, "abc"), 8))
-    ((Slot(position=0), 8), ('len',))
+    ((Slot(position=0), 8), (<Node 'len' of graph 'photos'>,))
     """
-    if len(args) == 1:
+    count = len(args)
+    if count == 1:
         (only,) = args
-        if type(only) is Node and only.graph is graph:
-            return _ONE, (only.name,)
+        if type(only) is Called and only.graph is graph:
+            return _ONE, args
         return (args, ()) if type(only) in PLAIN else None
-    if len(args) > _FEW:
+    if count > _FEW:
         return _many(graph, args)
-    needs: list[str] = []
-    plain = False
+    nodes = 0
     for arg in args:
-        if type(arg) is Node and arg.graph is graph and arg.name not in needs:
-            needs.append(arg.name)
-        elif type(arg) in PLAIN:
-            plain = True
-        else:
+        if type(arg) is Called:
+            if arg.graph is not graph:
+                return None
+            nodes += 1
+        elif type(arg) not in PLAIN:
             return None
-    if not plain:  # mostly all are nodes
-        return in_order(len(needs)), tuple(needs)
-    places = iter(slots(0, len(needs)))
-    return tuple([next(places) if type(arg) is Node else arg for arg in args]), tuple(needs)
+    if not nodes:
+        return args, ()
+    if nodes == count:
+        return (in_order(count), args) if len({*args}) == count else None
+    needs = tuple([arg for arg in args if type(arg) is Called])
+    if len({*needs}) < nodes:
+        return None
+    places = iter(slots(0, nodes))
+    return tuple([next(places) if type(arg) is Called else arg for arg in args]), needs
 
 
-def _many(graph: Register, args: Templates) -> tuple[Templates, tuple[str, ...]] | None:
+def _many(graph: Register, args: Templates) -> tuple[Templates, tuple[Handle, ...]] | None:
     """As `frozen`, of so many that it is worth to look at them together."""
     kinds = set(map(type, args))
     if kinds <= PLAIN:
         return args, ()
-    if kinds != _NODES or [arg for arg in args if arg.graph is not graph]:
+    if kinds != {Called} or [arg for arg in args if arg.graph is not graph]:
         return None
-    needs = tuple(dict.fromkeys([arg.name for arg in args]))
-    return (in_order(len(needs)), needs) if len(needs) == len(args) else None
+    return (in_order(len(args)), args) if len(set(args)) == len(args) else None
 
 
-def is_plain(call: Call) -> bool:
+def are_light(*templates: Iterable[Any]) -> bool:
+    """True if nodes, lists of nodes, and constants of the commonest types are all there is."""
+    for template in chain.from_iterable(templates):
+        kind = type(template)
+        if kind is Nest and template.keys is None:
+            if set(map(type, template.items)) != {Slot}:
+                return False
+        elif kind not in _PLAIN_OR_SLOT:
+            return False
+    return True
+
+
+def is_plain(call: Call | Called[Any]) -> bool:
     """True if all arguments of a call are nodes, or constants of the commonest types."""
     args = call.args
     if call.kwargs:

@@ -61,7 +61,7 @@ class Gathered(Collection, Generic[T]):
         """
         stage = self.graph.stage_of(op, name)
         stage.check((None, None), {}, gets="two values")
-        freezer = Freezer(self.graph, (self.name,))
+        freezer = Freezer(self.graph, (self,))
         template = MISSING if initial is MISSING else freezer.template(initial)
         name = self.graph.new_name(name, stage.name)
         step = Fold(name=name, needs=freezer.needs, stage=stage, initial=template)

@@ -9,7 +9,7 @@ from flowgraph.declare import fork
 from flowgraph.declare.arguments import Freezer
 from flowgraph.declare.include import include
 from flowgraph.declare.items import Items
-from flowgraph.declare.node import Handle, Node, names_of
+from flowgraph.declare.node import Handle, Node, handles_of, names_of
 from flowgraph.declare.steps import MISSING, Pack, Parameter, Source
 from flowgraph.declare.tasks import Tasks
 from flowgraph.errors import GraphError
@@ -37,12 +37,12 @@ class Declarations(Tasks):
 
     def __init__(self, name: str = "graph") -> None:
         super().__init__(name)
-        self._outputs: tuple[str, ...] = ()
+        self._outputs: tuple[Handle, ...] = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the default targets; empty for all nodes that no other reads."""
-        return self._outputs
+        return tuple([handle.name for handle in self._outputs])
 
     def param(
         self,
@@ -226,7 +226,7 @@ class Declarations(Tasks):
         """
         if not nodes:
             raise GraphError.no_output()
-        self._outputs = names_of(self, nodes)
+        self._outputs = handles_of(self, nodes)
 
 
 def _listed(source: Any) -> Sequence[Any]:

@@ -151,7 +151,7 @@ class Items(Arranged[T], Gathered[T]):
             stage.check(args, kwargs, at_least=True, gets=gets)
         else:
             stage.check((None, *args), kwargs, gets="the item, then what you give")
-        freezer = Freezer(self.graph, (self.name,))
+        freezer = Freezer(self.graph, (self,))
         frozen_args, frozen_kwargs = freezer.args(args), freezer.kwargs(kwargs)
         step = Each(
             name=self.graph.new_name(name, stage.name),

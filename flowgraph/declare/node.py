@@ -11,9 +11,10 @@ from flowgraph.errors import GraphError
 if TYPE_CHECKING:
     from flowgraph.declare.graph import Declarations
     from flowgraph.declare.register import Register
+    from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
-__all__ = ["Collection", "Handle", "Node", "names_of"]
+__all__ = ["Called", "Collection", "Handle", "Node", "handles_of", "names_of"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -25,18 +26,20 @@ class Handle:
     ----------
     graph : Graph
         The graph it belongs to.
-    name : str
-        Its name there.
     """
 
-    __slots__ = ("graph", "name")
+    __slots__ = ("_name", "graph")
 
     graph: Declarations
-    name: str
 
     def __init__(self, graph: Declarations, name: str) -> None:
         self.graph = graph
-        self.name = name
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Its name there."""
+        return self._name
 
     @property
     def step(self) -> Step:
@@ -83,8 +86,12 @@ class Handle:
         self._no_value("be indexed", "index in a stage: g.task(operator.getitem, node, key)")
 
     def _no_value(self, what: str, instead: str) -> NoReturn:
-        known = f"{type(self).__name__} '{self.name}' has no value before the graph runs"
+        known = f"{self._kind} '{self.name}' has no value before the graph runs"
         raise TypeError(f"{known}, so it cannot {what}; {instead}.")
+
+    @property
+    def _kind(self) -> str:
+        return type(self).__name__
 
     def _instead_of_iter(self) -> str:
         return "g.items(node) makes a collection of what it gives"
@@ -93,13 +100,51 @@ class Handle:
         return "use g.task(len, node)"
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} '{self.name}' of graph '{self.graph.name}'>"
+        return f"<{self._kind} '{self.name}' of graph '{self.graph.name}'>"
 
 
 class Node(Handle, Generic[T_co]):
     """A node with one value: what a task, a reduction or a parameter gives."""
 
     __slots__ = ()
+
+
+class Called(Node[T_co]):
+    """The node of a call of which nothing else is kept: it is what was declared.
+
+    A graph may have a hundred thousand of these.  So its name is made when
+    somebody asks for it, and its step when it is needed; see `Log`.
+
+    Attributes
+    ----------
+    stage : Stage
+        What is called.
+    args, kwargs : tuple
+        Templates of the arguments, as in a `Call`.
+    needs : tuple of Handle
+        The nodes that slots stand for, each once.
+    """
+
+    __slots__ = ("args", "kwargs", "needs", "stage")
+
+    stage: Stage[..., Any]
+    args: tuple[Any, ...]
+    kwargs: tuple[tuple[str, Any], ...]
+    needs: tuple[Handle, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name in its graph."""
+        return self._name or self.graph.log.name_of(self)
+
+    @property
+    def _kind(self) -> str:
+        return "Node"
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        # The graph first: it has all nodes in their order, each behind those that it needs.
+        slots = ("graph", "_name", "stage", "args", "kwargs", "needs")
+        return None, {slot: getattr(self, slot) for slot in slots}
 
 
 class Collection(Handle):
@@ -114,8 +159,8 @@ class Collection(Handle):
         return "use .count()"
 
 
-def names_of(graph: Register, handles: Any) -> tuple[str, ...]:
-    """Names of one or several handles of a graph, checked; repeats stay.
+def handles_of(graph: Register, handles: Any) -> tuple[Handle, ...]:
+    """One or several handles of a graph, checked; repeats stay.
 
     Raises
     ------
@@ -129,4 +174,9 @@ def names_of(graph: Register, handles: Any) -> tuple[str, ...]:
             raise GraphError.not_a_node(handle)
         if handle.graph is not graph:
             raise GraphError.foreign_node(handle.name, handle.graph.name, graph.name)
-    return tuple([handle.name for handle in listed])
+    return listed
+
+
+def names_of(graph: Register, handles: Any) -> tuple[str, ...]:
+    """Names of one or several handles of a graph; see `handles_of`."""
+    return tuple([handle.name for handle in handles_of(graph, handles)])

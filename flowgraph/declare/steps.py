@@ -192,9 +192,13 @@ class Count(Step):
 
 
 def plain_call(
-    name: str, needs: tuple[str, ...], stage: Stage[..., Any], args: tuple[Any, ...]
+    name: str,
+    needs: tuple[str, ...],
+    stage: Stage[..., Any],
+    args: tuple[Any, ...],
+    kwargs: tuple[tuple[str, Any], ...] = (),
 ) -> Call:
-    """A call without keyword arguments or a condition, made at a third of the price.
+    """A call without a condition, made at a third of the price.
 
     Examples
     --------
@@ -205,9 +209,10 @@ def plain_call(
     made: Any = _new(Call)
     made.name = name
     made.needs = needs
-    made.after = made.annotations = made.kwargs = ()
+    made.after = made.annotations = ()
     made.stage = stage
     made.args = args
+    made.kwargs = kwargs
     made.condition = MISSING
     made.otherwise = None
     return made  # type: ignore[no-any-return]

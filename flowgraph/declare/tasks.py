@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from flowgraph.declare.arguments import Freezer, frozen
-from flowgraph.declare.node import names_of
+from flowgraph.declare.arguments import Freezer, are_light, frozen
+from flowgraph.declare.node import Called, names_of
 from flowgraph.declare.register import Register
 from flowgraph.declare.steps import MISSING, Call
 
@@ -19,6 +19,7 @@ __all__ = ["Tasks"]
 R = TypeVar("R")
 
 _NOTHING: Final = ()
+_new: Final = object.__new__
 
 
 class Tasks(Register):
@@ -65,7 +66,7 @@ class Tasks(Register):
         >>> g.run(g.task(max, a, 22)).value
         22
         """
-        if kwargs or after is not _NOTHING:
+        if kwargs or name is not None or after is not _NOTHING:
             return self._call(fn, args, kwargs, name=name, after=after)
         # Straight on, without a freezer: graphs have a hundred thousand of these.
         known = self._known.get(id(fn))
@@ -73,14 +74,19 @@ class Tasks(Register):
         if known is not None and known[0] is fn:
             _, stage, fewest, most = known
         else:
-            stage = self.stage_of(fn, name)
+            stage = self.stage_of(fn)
             fewest, most = stage.positional
         if not fewest <= len(args) <= most:
             stage.check(args, kwargs)
         simple = frozen(self, args)
         if simple is None:
-            return self._call(fn, args, kwargs, name=name)
-        return self.add_call(name, stage, simple[0], simple[1])
+            return self._call(fn, args, kwargs)
+        node: Called[R] = _new(Called)  # as `Log.add` does it, in half of the time
+        node.graph, node._name, node.stage = self, "", stage  # type: ignore[assignment]  # a graph
+        node.args, node.needs = simple
+        node.kwargs = _NOTHING
+        self.log.calls.append(node)
+        return node
 
     def when(
         self,
@@ -160,6 +166,12 @@ class Tasks(Register):
         freezer = Freezer(self)
         frozen_args = freezer.args(args)
         frozen_kwargs = freezer.kwargs(kwargs) if kwargs else ()
+        if when is None and after == () and are_light(frozen_args, dict(frozen_kwargs).values()):
+            given = None if name is None else self.new_name(name, "")
+            node = self.log.add(self, stage, frozen_args, freezer.handles, frozen_kwargs)
+            if given is not None:
+                self.log.enter(node, given)
+            return node
         condition, otherwise = MISSING, None
         if when is not None:
             condition = freezer.template(when[0])

@@ -64,8 +64,8 @@ class Region(Work):
     """The nodes of these."""
     stages: Mapping[int, str]
     """The names of their stages, by number."""
-    row: Row | None = None
-    """The calls as they were declared, if nothing but a function is called for any."""
+    row: Callable[[], Row] | None = None
+    """Gives the calls as they were declared, if nothing but a function is called for any."""
 
     @property
     def maker(self) -> tuple[Place, ...]:

@@ -1,4 +1,4 @@
-"""Quick calls made in a row, as they were declared: with their values under their nodes' names.
+"""Quick calls made in a row, as they were declared.
 
 Nothing is known of a call but where it stands, and nothing of the row but how far it is
 made.  Only when others are to help, or a call fails, is each call told apart: see `number`.
@@ -24,7 +24,7 @@ from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.strip import Strip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from flowgraph.runtime.row import Declared, Row
     from flowgraph.runtime.scope import Scope
@@ -70,23 +70,22 @@ class Walk:
     Attributes
     ----------
     values : dict
-        What was read and made, by name, in the order of the row.
+        What was read and made, by what was read and by the calls, in the order of the row.
     given_back : frozenset of int
         Places of the calls that a stint has given back: counted with the inputs before them.
 
     Examples
     --------
-    >>> from types import SimpleNamespace as Call
     >>> from flowgraph.runtime.call import in_order
     >>> from flowgraph.runtime.code import Code, Control
-    >>> from flowgraph.runtime.row import Row
+    >>> from flowgraph.runtime.row import Linked, Row
     >>> from flowgraph.runtime.scope import Scope
-    >>> calls = [Call(name=name, needs=needs, args=in_order(1), kwargs=(), stage="neg")
-    ...          for name, needs in (("a", ("x",)), ("b", ("a",)))]
-    >>> walk = Walk(Row(calls, ("x",), range(2), {"neg": lambda x: -x}), [5])
+    >>> a = Linked("neg", in_order(1), needs=("x",))
+    >>> b = Linked("neg", in_order(1), needs=(a,))
+    >>> walk = Walk(Row([a, b], ("x",), range(2), {"neg": lambda x: -x}), [5])
     >>> walk.make(Scope(Control(Code((), None, None)), 0), range(1, 3), inf)
-    >>> walk.values, walk.number()
-    ({'x': 5, 'a': -5, 'b': 5}, [5, -5, 5])
+    >>> walk.values[b], walk.number()
+    (5, [5, -5, 5])
     """
 
     __slots__ = (
@@ -105,7 +104,7 @@ class Walk:
     )
 
     def __init__(self, row: Row, inputs: Sequence[Any]) -> None:
-        self.values: dict[str, Any] = dict(zip(row.reads, inputs, strict=True))
+        self.values: dict[Hashable, Any] = dict(zip(row.reads, inputs, strict=True))
         self.given_back: frozenset[int] = frozenset()
         self._row = row
         self._base = len(inputs)
@@ -132,7 +131,7 @@ class Walk:
 
     def value(self, number: int) -> Any:
         """What a call gave, which is made."""
-        return self.values[self._row.calls[number].name]
+        return self.values[self._row.calls[number]]
 
     def last(self, count: int) -> Iterator[Any]:
         """The values of so many calls that were made last."""
@@ -233,7 +232,7 @@ class Walk:
                 return Raised(error, ended)
             ended = now()
             note(ended)
-            values[call.name] = made  # last of all: by this the call counts as made
+            values[call] = made  # last of all: by this the call counts as made
         return None
 
     def look(self, now: float) -> None:
@@ -268,7 +267,7 @@ class Walk:
             return self._numbered
 
     def _catch_up(self) -> None:
-        """Put what was made by name to its place, if somebody has numbered the values meanwhile."""
+        """Put what was made to its place, if somebody has numbered the values meanwhile."""
         with self._lock:
             if self._numbered is not None:
                 for place, value in enumerate(self.values.values()):
@@ -276,7 +275,9 @@ class Walk:
                         self._numbered[place] = value
 
 
-def _given(args: Sequence[Any], needs: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
+def _given(
+    args: Sequence[Any], needs: Sequence[Hashable], values: Mapping[Hashable, Any]
+) -> list[Any]:
     """The arguments of a call, from templates."""
     return [
         values[needs[arg.position]]

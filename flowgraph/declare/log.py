@@ -1,0 +1,120 @@
+"""Calls as they were declared: their names and steps are made when somebody needs them.
+
+A graph may have a hundred thousand calls, and most runs are over before anybody asks
+what one of them is called.  So a call is its node and nothing else, until a name is
+looked up, or something else is declared.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from flowgraph.declare.names import numbered
+from flowgraph.declare.node import Called
+from flowgraph.declare.steps import plain_call
+
+if TYPE_CHECKING:
+    from flowgraph.declare.names import Names
+    from flowgraph.declare.node import Handle
+    from flowgraph.declare.stage import Stage
+    from flowgraph.declare.steps import Step
+
+__all__ = ["Log"]
+
+_new: Final = object.__new__
+_stage: Final = attrgetter("stage")
+_NUMBERED: Final = re.compile(r"-\d+\Z")
+_FEW: Final = 4
+"""Names that are found one by one; then all are made."""
+_settling: Final = threading.RLock()
+"""A call that fails has its name looked up in the thread where it does."""
+
+
+class Log:
+    """The calls of a graph, in the order of their declaration.
+
+    Parameters
+    ----------
+    nodes, steps : dict
+        Where a call is entered under its name.
+    names : Names
+        Gives names.
+
+    Attributes
+    ----------
+    calls : list of Called
+        Each behind those that it needs.
+    settled : int
+        How many of them are entered.
+    """
+
+    def __init__(self, nodes: dict[str, Handle], steps: dict[str, Step], names: Names) -> None:
+        self.calls: list[Called[Any]] = []
+        self.settled = 0
+        self._asked = 0
+        self._nodes = nodes
+        self._steps = steps
+        self._names = names
+
+    def add(
+        self,
+        graph: Any,
+        stage: Stage[..., Any],
+        args: tuple[Any, ...],
+        needs: tuple[Handle, ...],
+        kwargs: tuple[tuple[str, Any], ...] = (),
+    ) -> Called[Any]:
+        """The node of a new call."""
+        node: Called[Any] = _new(Called)
+        node.graph = graph
+        node._name = ""
+        node.stage = stage
+        node.args = args
+        node.kwargs = kwargs
+        node.needs = needs
+        self.calls.append(node)
+        return node
+
+    def settle(self) -> None:
+        """Give names to all calls that have none, and enter them."""
+        if self.settled == len(self.calls):
+            return
+        with _settling:
+            for node in islice(self.calls, self.settled, None):
+                self.enter(node, self._names.unique(node.stage.name))
+
+    def enter(self, node: Called[Any], name: str) -> None:
+        """Enter the first call that is not entered, under a name that nobody has."""
+        node._name = name
+        needs = tuple([need.name for need in node.needs])
+        self._steps[name] = plain_call(name, needs, node.stage, node.args, node.kwargs)
+        self._nodes[name] = node
+        self.settled += 1
+
+    def name_of(self, node: Called[Any]) -> str:
+        """The name of a call that has none yet.
+
+        One name takes a glance at the calls before it.  Whoever asks for several gets all made.
+        """
+        with _settling:
+            self._asked += 1
+            if self._nodes or self._asked > _FEW or not (name := self._found(node)):
+                self.settle()
+            else:
+                node._name = name
+            return node._name
+
+    def _found(self, node: Called[Any]) -> str:
+        """The name that `settle` will give; empty if that depends on other names."""
+        calls = self.calls
+        place = len(calls) - 1 if calls[-1] is node else calls.index(node)
+        before = list(map(_stage, islice(calls, place)))
+        default, stages = node.stage.name, {node.stage, *before}
+        if any(_NUMBERED.search(stage.name) for stage in stages):
+            return ""
+        alike = [stage for stage in stages if stage.name == default]
+        return numbered(default, sum(map(before.count, alike)) + 1)
