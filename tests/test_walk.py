@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from math import inf
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from flowgraph.runtime.call import in_order
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.code import Code, Control
 from flowgraph.runtime.lookout import lookout
-from flowgraph.runtime.row import Linked, Row
+from flowgraph.runtime.row import Row
 from flowgraph.runtime.scope import Halt, Scope
 from flowgraph.runtime.walk import GRACE, QUICK, Walk
 
@@ -23,10 +24,10 @@ HERE = ["sync", "threads"]
 
 def chain(function, count=6):
     """A walk along calls each of the one before, the first one of an input that is 0."""
-    calls = []
-    for _ in range(count):
-        calls.append(Linked("f", in_order(1), needs=(calls[-1] if calls else "in",)))
-    return Walk(Row(calls, ("in",), range(count), {"f": function}), [0])
+    calls = [
+        SimpleNamespace(needs=(k,), args=in_order(1), kwargs=(), stage="f") for k in range(count)
+    ]
+    return Walk(Row(calls, range(count), {"f": function}), [0])
 
 
 def scope(clock=None, **options):
@@ -51,9 +52,9 @@ def up(x):
 def test_a_row_is_made_a_stint_at_a_time():
     walk, notes = chain(up), scope()
     assert walk.make(notes, range(1, 4), inf) is None
-    assert (walk.made, list(walk.last(2))) == (3, [3, 2])
+    assert (walk.made, walk.values[-2:]) == (3, [2, 3])
     assert walk.make(notes, range(4, 7), inf) is None
-    assert [*walk.values.values()] == [0, 1, 2, 3, 4, 5, 6]
+    assert walk.values == [0, 1, 2, 3, 4, 5, 6]
     assert not walk.is_over
     records = list(notes.bundle().records())
     assert [record[0] for record in records] == list(range(6))
@@ -133,9 +134,9 @@ def test_values_that_are_numbered_meanwhile_get_that_of_the_slow_call():
 def test_the_call_that_is_next_when_a_row_is_ended_between_two_is_made():
     """It is not given back, as it may have been begun."""
 
-    class Watched(dict):
-        def __setitem__(self, call, value):
-            super().__setitem__(call, value)
+    class Watched(list):
+        def append(self, value):
+            super().append(value)
             if value == 2:
                 walk.look(inf)
 

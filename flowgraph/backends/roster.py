@@ -149,7 +149,7 @@ class Roster:
         if self._walk is not None and self._walk.is_over:
             self._tell_apart()
         made = end - slots.start
-        values = self._values[slots.start : end] if self._walk is None else self._walk.last(made)
+        values = (self._values if self._walk is None else self._walk.values)[slots.start : end]
         if not _SMALL.issuperset(map(type, values)):
             return False  # also where a call was not reached, and for one that failed
         self._made += made
@@ -157,7 +157,7 @@ class Roster:
         return True
 
     def _tell_apart(self) -> None:
-        """Have values by their places from now on, not by their calls."""
+        """Have a place for each value from now on."""
         if self._walk is not None:
             self._values, self._walk = self._walk.number(), None
 
@@ -283,7 +283,7 @@ class Roster:
         """What these calls gave, or have given so far."""
         values, base, state, made = self._values, self._base, self._state, self._made
         if self._walk is not None:
-            return [self._walk.value(k) if k < made else UNREACHED for k in gives]
+            values = self._walk.values
         return [
             values[base + k] if k < made or (state and state[k] == _MADE) else UNREACHED
             for k in gives

@@ -16,7 +16,7 @@ from flowgraph.runtime.calls import Calls
 from flowgraph.runtime.code import Later
 from flowgraph.runtime.pace import FREELY
 from flowgraph.runtime.place import Place
-from flowgraph.runtime.row import Linked, Row
+from flowgraph.runtime.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.steps import Group, Region, Series
     from flowgraph.compiler.tasks import Tasks
     from flowgraph.declare.stage import Stage
+    from flowgraph.runtime.code import Parcel
 
 __all__ = ["lower_group", "lower_region", "lower_series"]
 
@@ -91,16 +92,17 @@ def lower_region(tasks: Tasks, step: Region) -> None:
     read = tasks.read()
     gives = [k for k, call in enumerate(calls) if call.name in read]
     nodes = tasks.drafts.numbers([call.name for call in calls])
+    numbered = Later(partial(_numbered, step, nodes, numbers), shipping.dumps)
     number = tasks.add(
         step,
         prefix_of(step),
         region.Region,
         [tasks.of(need) for need in step.needs],
-        calls=Later(partial(_numbered, step, nodes, numbers), shipping.dumps),
+        calls=numbered,
         gives=tuple(gives),
         givers=tuple([Place(nodes[k], calls[k].name, calls[k].stage.name) for k in gives]),
         stages={numbers[stage]: stage.name for stage in stages},
-        row=_row(step, nodes, stages),
+        row=_row(step, numbered, nodes, numbers),
     )
     doubtful: Later[Any] = Later(partial(_doubtful, calls), shipping.dumps)
     tasks.drafts.carry(Cargo(doubtful, (), calls))
@@ -108,26 +110,18 @@ def lower_region(tasks: Tasks, step: Region) -> None:
 
 
 def _row(
-    step: Region, nodes: Sequence[int], stages: Iterable[Stage[..., Any]]
+    step: Region,
+    calls: Parcel[tuple[OneCall, ...]],
+    nodes: Sequence[int],
+    stages: Mapping[Stage[..., Any], int],
 ) -> Callable[[], Row] | None:
-    """The calls as they were declared, if nothing is owed for any but a call of its function."""
+    """The calls in a row, if nothing is owed for any but a call of its function."""
     if any(stage.timeout is not None or stage.is_coroutine for stage in stages):
         return None
     if [call for call in step.calls if call.condition is not MISSING]:
         return None
-    functions = {stage: stage.function for stage in stages}
-    return lambda: Row(_linked(step), step.needs, nodes, functions)
-
-
-def _linked(step: Region) -> Sequence[Linked]:
-    """The calls with one another for names."""
-    known: dict[str, Any] = {need: need for need in step.needs}
-    made = []
-    for call in step.calls:
-        linked = Linked(call.stage, call.args, tuple([known[n] for n in call.needs]), call.kwargs)
-        known[call.name] = linked
-        made.append(linked)
-    return made
+    functions = {number: stage.function for stage, number in stages.items()}
+    return lambda: Row(calls.open(), nodes, functions)
 
 
 def _numbered(

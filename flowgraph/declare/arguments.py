@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowgraph.declare.register import Register
     from flowgraph.declare.steps import Call
 
-__all__ = ["Freezer", "are_light", "frozen", "holds_node", "is_plain"]
+__all__ = ["Freezer", "are_light", "frozen", "holds_node", "is_plain", "numbers_of"]
 
 Templates = tuple[Any, ...]
 
@@ -174,8 +174,8 @@ class Freezer:
         return dict(zip(value, items, strict=True))
 
 
-def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[Handle, ...]] | None:
-    """Templates of plain values and nodes of calls, and these nodes; quickly.
+def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[int, ...]] | None:
+    """Templates of plain values and nodes of calls, and the numbers of these nodes; quickly.
 
     None for other arguments, for the same node twice, and for what a `Freezer` refuses.
 
@@ -184,43 +184,48 @@ def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[Handle, .
     >>> from flowgraph.declare.graph import Declarations
     >>> graph = Declarations("photos")
     >>> frozen(graph, (graph.task(len, "abc"), 8))
-    ((Slot(position=0), 8), (<Node 'len' of graph 'photos'>,))
+    ((Slot(position=0), 8), (0,))
     """
     count = len(args)
     if count == 1:
         (only,) = args
         if type(only) is Called and only.graph is graph:
-            return _ONE, args
+            return _ONE, (only.number,)
         return (args, ()) if type(only) in PLAIN else None
     if count > _FEW:
         return _many(graph, args)
-    nodes = 0
+    needs: list[int] = []
     for arg in args:
-        if type(arg) is Called:
-            if arg.graph is not graph:
-                return None
-            nodes += 1
+        if type(arg) is Called and arg.graph is graph and arg.number not in needs:
+            needs.append(arg.number)
         elif type(arg) not in PLAIN:
             return None
-    if not nodes:
+    if not needs:
         return args, ()
+    nodes = len(needs)
     if nodes == count:
-        return (in_order(count), args) if len({*args}) == count else None
-    needs = tuple([arg for arg in args if type(arg) is Called])
-    if len({*needs}) < nodes:
-        return None
+        return in_order(count), tuple(needs)
     places = iter(slots(0, nodes))
-    return tuple([next(places) if type(arg) is Called else arg for arg in args]), needs
+    return tuple([next(places) if type(arg) is Called else arg for arg in args]), tuple(needs)
 
 
-def _many(graph: Register, args: Templates) -> tuple[Templates, tuple[Handle, ...]] | None:
+def _many(graph: Register, args: Templates) -> tuple[Templates, tuple[int, ...]] | None:
     """As `frozen`, of so many that it is worth to look at them together."""
     kinds = set(map(type, args))
     if kinds <= PLAIN:
         return args, ()
     if kinds != {Called} or [arg for arg in args if arg.graph is not graph]:
         return None
-    return (in_order(len(args)), args) if len(set(args)) == len(args) else None
+    needs = tuple([arg.number for arg in args])
+    return (in_order(len(args)), needs) if len(set(needs)) == len(args) else None
+
+
+def numbers_of(nodes: Iterable[Handle]) -> tuple[int, ...] | None:
+    """The numbers of nodes; None if one of them is no `Called`."""
+    nodes = tuple(nodes)
+    if not {Called}.issuperset(map(type, nodes)):
+        return None
+    return tuple([node.number for node in nodes])  # type: ignore[attr-defined]  # see above
 
 
 def are_light(*templates: Iterable[Any]) -> bool:

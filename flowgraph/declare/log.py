@@ -65,13 +65,14 @@ class Log:
         graph: Any,
         stage: Stage[..., Any],
         args: tuple[Any, ...],
-        needs: tuple[Handle, ...],
+        needs: tuple[int, ...],
         kwargs: tuple[tuple[str, Any], ...] = (),
     ) -> Called[Any]:
-        """The node of a new call."""
+        """The node of a new call; see `Called`."""
         node: Called[Any] = _new(Called)
         node.graph = graph
         node._name = ""
+        node.number = len(self.calls)
         node.stage = stage
         node.args = args
         node.kwargs = kwargs
@@ -90,7 +91,7 @@ class Log:
     def enter(self, node: Called[Any], name: str) -> None:
         """Enter the first call that is not entered, under a name that nobody has."""
         node._name = name
-        needs = tuple([need.name for need in node.needs])
+        needs = tuple([self.calls[need]._name for need in node.needs])
         self._steps[name] = plain_call(name, needs, node.stage, node.args, node.kwargs)
         self._nodes[name] = node
         self.settled += 1
@@ -110,9 +111,7 @@ class Log:
 
     def _found(self, node: Called[Any]) -> str:
         """The name that `settle` will give; empty if that depends on other names."""
-        calls = self.calls
-        place = len(calls) - 1 if calls[-1] is node else calls.index(node)
-        before = list(map(_stage, islice(calls, place)))
+        before = list(map(_stage, islice(self.calls, node.number)))
         default, stages = node.stage.name, {node.stage, *before}
         if any(_NUMBERED.search(stage.name) for stage in stages):
             return ""

@@ -117,20 +117,24 @@ class Called(Node[T_co]):
 
     Attributes
     ----------
+    number : int
+        Its place among the calls of its graph.
     stage : Stage
         What is called.
     args, kwargs : tuple
         Templates of the arguments, as in a `Call`.
-    needs : tuple of Handle
-        The nodes that slots stand for, each once.
+    needs : tuple of int
+        The numbers of the calls that slots stand for.  Numbers, as Python's collector
+        need not look at a tuple of those, again and again.
     """
 
-    __slots__ = ("args", "kwargs", "needs", "stage")
+    __slots__ = ("args", "kwargs", "needs", "number", "stage")
 
+    number: int
     stage: Stage[..., Any]
     args: tuple[Any, ...]
     kwargs: tuple[tuple[str, Any], ...]
-    needs: tuple[Handle, ...]
+    needs: tuple[int, ...]
 
     @property
     def name(self) -> str:
@@ -140,11 +144,6 @@ class Called(Node[T_co]):
     @property
     def _kind(self) -> str:
         return "Node"
-
-    def __getstate__(self) -> tuple[None, dict[str, Any]]:
-        # The graph first: it has all nodes in their order, each behind those that it needs.
-        slots = ("graph", "_name", "stage", "args", "kwargs", "needs")
-        return None, {slot: getattr(self, slot) for slot in slots}
 
 
 class Collection(Handle):

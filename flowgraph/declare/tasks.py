@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from flowgraph.declare.arguments import Freezer, are_light, frozen
+from flowgraph.declare.arguments import Freezer, are_light, frozen, numbers_of
 from flowgraph.declare.node import Called, names_of
 from flowgraph.declare.register import Register
 from flowgraph.declare.steps import MISSING, Call
@@ -82,10 +82,12 @@ class Tasks(Register):
         if simple is None:
             return self._call(fn, args, kwargs)
         node: Called[R] = _new(Called)  # as `Log.add` does it, in half of the time
+        calls = self.log.calls
         node.graph, node._name, node.stage = self, "", stage  # type: ignore[assignment]  # a graph
         node.args, node.needs = simple
         node.kwargs = _NOTHING
-        self.log.calls.append(node)
+        node.number = len(calls)
+        calls.append(node)
         return node
 
     def when(
@@ -166,9 +168,12 @@ class Tasks(Register):
         freezer = Freezer(self)
         frozen_args = freezer.args(args)
         frozen_kwargs = freezer.kwargs(kwargs) if kwargs else ()
-        if when is None and after == () and are_light(frozen_args, dict(frozen_kwargs).values()):
+        numbers = numbers_of(freezer.handles)
+        alone = numbers is not None and when is None and after == ()
+        if alone and are_light(frozen_args, dict(frozen_kwargs).values()):
+            assert numbers is not None
             given = None if name is None else self.new_name(name, "")
-            node = self.log.add(self, stage, frozen_args, freezer.handles, frozen_kwargs)
+            node = self.log.add(self, stage, frozen_args, numbers, frozen_kwargs)
             if given is not None:
                 self.log.enter(node, given)
             return node

@@ -13,7 +13,6 @@ free.  So another thread puts the row to its end: as it does a chunk of items, s
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import islice
 from math import inf
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -24,7 +23,7 @@ from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.strip import Strip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from flowgraph.runtime.row import Declared, Row
     from flowgraph.runtime.scope import Scope
@@ -69,23 +68,23 @@ class Walk:
 
     Attributes
     ----------
-    values : dict
-        What was read and made, by what was read and by the calls, in the order of the row.
+    values : list
+        What was read, and what was made so far.
     given_back : frozenset of int
         Places of the calls that a stint has given back: counted with the inputs before them.
 
     Examples
     --------
+    >>> from types import SimpleNamespace as Call
     >>> from flowgraph.runtime.call import in_order
     >>> from flowgraph.runtime.code import Code, Control
-    >>> from flowgraph.runtime.row import Linked, Row
+    >>> from flowgraph.runtime.row import Row
     >>> from flowgraph.runtime.scope import Scope
-    >>> a = Linked("neg", in_order(1), needs=("x",))
-    >>> b = Linked("neg", in_order(1), needs=(a,))
-    >>> walk = Walk(Row([a, b], ("x",), range(2), {"neg": lambda x: -x}), [5])
+    >>> calls = [Call(needs=(k,), args=in_order(1), kwargs=(), stage="neg") for k in range(2)]
+    >>> walk = Walk(Row(calls, range(2), {"neg": lambda x: -x}), [5])
     >>> walk.make(Scope(Control(Code((), None, None)), 0), range(1, 3), inf)
-    >>> walk.values[b], walk.number()
-    (5, [5, -5, 5])
+    >>> walk.values
+    [5, -5, 5]
     """
 
     __slots__ = (
@@ -104,7 +103,7 @@ class Walk:
     )
 
     def __init__(self, row: Row, inputs: Sequence[Any]) -> None:
-        self.values: dict[Hashable, Any] = dict(zip(row.reads, inputs, strict=True))
+        self.values = list(inputs)
         self.given_back: frozenset[int] = frozenset()
         self._row = row
         self._base = len(inputs)
@@ -128,14 +127,6 @@ class Walk:
     def is_over(self) -> bool:
         """True if calls are told apart from now on."""
         return self._numbered is not None
-
-    def value(self, number: int) -> Any:
-        """What a call gave, which is made."""
-        return self.values[self._row.calls[number]]
-
-    def last(self, count: int) -> Iterator[Any]:
-        """The values of so many calls that were made last."""
-        return islice(reversed(self.values.values()), count)
 
     def make(
         self,
@@ -193,7 +184,7 @@ class Walk:
         values, functions = self.values, self._row.functions
         now, note = scope.now, strip.ended.append
         scope.check()
-        value_of, kinds, ended = values.__getitem__, set(PLAIN), now()
+        value_of, add, kinds, ended = values.__getitem__, values.append, set(PLAIN), now()
         stage: Any = None
         function: Callable[..., Any] = fill
         look_at, soon, before = ended + _LOOK, ended + _SOON, len(values)
@@ -232,7 +223,7 @@ class Walk:
                 return Raised(error, ended)
             ended = now()
             note(ended)
-            values[call] = made  # last of all: by this the call counts as made
+            add(made)  # last of all: by this the call counts as made
         return None
 
     def look(self, now: float) -> None:
@@ -261,23 +252,20 @@ class Walk:
         """All values by their places, inputs first: where they belong from now on."""
         with self._lock:
             if self._numbered is None:
-                values = list(self.values.values())
-                lacking = self._base + len(self._row.calls) - len(values)
-                self._numbered = values + [UNREACHED] * lacking
+                lacking = self._base + len(self._row.calls) - len(self.values)
+                self._numbered = self.values + [UNREACHED] * lacking
             return self._numbered
 
     def _catch_up(self) -> None:
         """Put what was made to its place, if somebody has numbered the values meanwhile."""
         with self._lock:
             if self._numbered is not None:
-                for place, value in enumerate(self.values.values()):
+                for place, value in enumerate(self.values):
                     if self._numbered[place] is UNREACHED:  # else it is there, or was dropped
                         self._numbered[place] = value
 
 
-def _given(
-    args: Sequence[Any], needs: Sequence[Hashable], values: Mapping[Hashable, Any]
-) -> list[Any]:
+def _given(args: Sequence[Any], needs: Sequence[int], values: Sequence[Any]) -> list[Any]:
     """The arguments of a call, from templates."""
     return [
         values[needs[arg.position]]
