@@ -339,6 +339,7 @@ class Trap:
 @pytest.mark.parametrize("parallel", BACKENDS[2:], indirect=True)
 def test_a_value_that_cannot_be_unpacked_fails_only_what_reads_it(parallel):
     def make(k):
+        time.sleep(0.001)  # else all would be made in one row
         return Trap() if k == 30 else (k,)
 
     g, nodes = crowd(make)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from flowgraph.runtime.results import Results
 from flowgraph.runtime.walk import QUICK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from flowgraph.backends.roster import Claim
     from flowgraph.backends.rule import Rule
@@ -39,6 +40,13 @@ _LIGHT: Final = 8
 """Stints in a row without such values, from which on they end by the clock again."""
 _ROW: Final = 0.1
 """Seconds of a stint in a straight row of quick calls."""
+_TRIED: Final = 1024
+"""Calls of a straight row that another process gets before anything is known of their time."""
+_ALONE: Final = 15e-6
+"""Seconds of a call, above which calls that one process makes for others are told apart.
+
+To have them made by two takes as long as this for each: what is known of it is kept by its place.
+"""
 _NOTHING: Final[frozenset[int]] = frozenset()
 
 
@@ -132,6 +140,8 @@ class Foreman:
         self._portion = 1
         self._share = 0
         self._doubts = False
+        self._alone = False
+        self._rows: dict[int, range] = {}
 
     def next(
         self, *, hurry: bool = False, tell: Tell | None = None
@@ -149,7 +159,8 @@ class Foreman:
         if self._travels or self._rule.workers == 1:  # nobody could see them, or take them
             tell = None
         if self._roster.straight:
-            return None if self.over or self._away else self._straight_stint(tell)
+            at_once = self._rule.workers if self._travels else 1
+            return None if self.over or len(self._away) >= at_once else self._straight_stint(tell)
         rule, ready, pace = self._rule, self._roster.ready, self._pace
         if self.over or not ready or len(self._away) >= self._at_once():
             return None
@@ -183,13 +194,33 @@ class Foreman:
         is_short = pace is not None and rule.seconds / _FEW <= pace <= 2 * rule.seconds
         return rule.workers * (2 if rule.far and is_short else 1)
 
-    def _straight_stint(self, tell: Tell | None) -> tuple[Stint, Outcome]:
-        """A stint of the calls that stand next."""
-        slots, seconds = self._roster.ahead(self._rule.row), self._rule.seconds
-        if self._pace is not None:
+    def _straight_stint(self, tell: Tell | None) -> tuple[Stint, Outcome] | None:
+        """A stint of the calls that stand next; None if they wait for those under way."""
+        slots, seconds = self._roster.ahead(self._many_in_a_row()), self._rule.seconds
+        if not slots:
+            return None
+        if self._travels or self._pace is not None:
             seconds = max(seconds, _ROW)
-        stint = self._made(slots, _NOTHING, _NOTHING, seconds, tell)
+        row = self._roster.read_by_others(slots) if self._travels else None
+        stint = self._made(slots, _NOTHING, _NOTHING, seconds, tell, row)
+        if self._travels:
+            self._rows[stint.part] = slots
         return stint, Outcome(self._roster.known(slots))
+
+    def _many_in_a_row(self) -> int:
+        """How many calls the next straight stint has, at most."""
+        rule, pace, left = self._rule, self._pace, self._roster.unclaimed
+        if not self._travels:
+            return rule.row
+        most = rule.row if pace is None else min(rule.row, int(_ROW / pace) + 1)
+        share = -(-left // (rule.workers - (len(self._away) if pace is None else 0)))
+        self._alone = not self._roster.is_free_of(share)
+        if self._alone:  # then one worker may as well have them all
+            return most if rule.far or pace is not None else _TRIED
+        if pace is None:
+            return min(share, most if rule.far else _TRIED)
+        # Half of its share, until that is too little: so all end at the same time.
+        return min(most, max(-(-share // 2), int(rule.seconds / pace)))
 
     def _stint(self, claim: Claim, tell: Tell | None) -> tuple[Stint, Outcome]:
         seconds = inf if self._fixed else self._rule.length(self._pace)
@@ -204,6 +235,7 @@ class Foreman:
         inner: frozenset[int],
         seconds: float,
         tell: Tell | None,
+        row: bytes | None = None,
     ) -> Stint:
         region = self._region
         return Stint(
@@ -220,11 +252,13 @@ class Foreman:
             seconds=seconds,
             stages=region.stages,
             travels=self._travels,
+            row=row,
             tell=tell,
         )
 
     def give_back(self, stint: Stint, slots: frozenset[int]) -> None:
         """Take back calls that a stint will not make, while it is at others."""
+        self._end_row()
         self._roster.free(self._away.give_back(stint.part, slots))
 
     def look(self, stint: Stint, slots: frozenset[int]) -> int:
@@ -260,6 +294,7 @@ class Foreman:
         bool
             False if it is one call, or a chain of them: then nothing is done.
         """
+        self._end_row()
         slots = frozenset(stint.slots) - self._away.returned(stint.part)
         if len(slots - stint.bound) == 1:
             return False
@@ -287,11 +322,12 @@ class Foreman:
         done: Done = outcome.value
         roster = self._roster
         returned, settled = self._away.end(stint.part)
+        self._rows.pop(stint.part, None)
         if roster.straight:
             if self._goes_on(stint, done):
                 self.over = self.over or self._is_done() or self._has_failed(outcome)
                 return True
-            roster.scatter(stint.slots)
+            self._end_row(stint.slots)
         left = frozenset(done.left)
         if not returned <= left:
             # Its worker was lost, and Dask made all of it anew: others make these by now.
@@ -315,6 +351,11 @@ class Foreman:
         self.over = self.over or self._is_done() or self._has_failed(outcome)
         return True
 
+    def _end_row(self, slots: Iterable[int] = ()) -> None:
+        """Have each call told apart, if they are not; some are at a worker, beside those known."""
+        if self._roster.straight:
+            self._roster.scatter([*slots, *chain.from_iterable(self._rows.values())])
+
     def _is_done(self) -> bool:
         """True if all calls are made, and what a stint in this process has noted has come."""
         return not self._roster.open and (self._travels or not self._away)
@@ -322,14 +363,14 @@ class Foreman:
     def _goes_on(self, stint: Stint, done: Done) -> bool:
         """Note what was made of a straight row; False, and nothing is, if others are to help."""
         made = len(stint.slots) - len(done.left)
-        is_slow = done.busy > QUICK * made
+        is_slow = done.busy > (_ALONE if self._travels and self._alone else QUICK) * made
         # Once is no proof: its thread may have waited for another one.
-        if is_slow and (self._doubts or not made):
+        if is_slow and (self._doubts or self._travels or not made):
             return False
         self._doubts = is_slow
         assert isinstance(stint.slots, range)
         self._pace = done.busy / made if made and done.busy and not is_slow else None
-        return self._roster.passed(stint.slots, done.left)
+        return self._roster.passed(stint.slots, done.left, done.values)
 
     def _has_failed(self, outcome: Outcome) -> bool:
         """True if a stint had a failure that ends the run."""

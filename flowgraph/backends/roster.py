@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.runtime.calling import UNREACHED
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Claim", "Roster"]
 
 _FREE, _GIVEN, _MADE = range(3)
+_needs: Final = attrgetter("needs")
 _SMALL: Final = frozenset({int, float, bool, complex, type(None)})
 """Types of values that are not worth being dropped when nobody reads them any more."""
 
@@ -38,7 +41,7 @@ class Claim(NamedTuple):
 class Roster:
     """Keeps the state of all calls of a region.
 
-    Where values stay in the process, calls are first made in a straight row, as they
+    Calls that owe no more than a call of a function are first made in a straight row, as they
     stand: each is behind those that it needs, so nothing has to be known of any
     but how many are made.  `scatter` ends that.
 
@@ -106,13 +109,15 @@ class Roster:
             self._count = self.open = len(self._calls)
             self._values += [UNREACHED] * self._count
         self._made = 0
+        self._handed = 0
+        self._early: dict[int, int] = {}
         self._readers: dict[int, list[int]] = {}
         self._waits: list[int] = []
         self._unread: dict[int, int] = {}
         self._state = bytearray()
         self._ready: list[int] = []
-        self.straight = not travels
-        if travels:
+        self.straight = not travels or (row is not None and not self._missing)
+        if not self.straight:
             self.scatter()
 
     @property
@@ -125,11 +130,44 @@ class Roster:
         return len(self._ready)
 
     def ahead(self, many: int) -> range:
-        """The places of the next calls of a straight row, at most so many."""
-        begin = self._base + self._made
-        return range(begin, min(begin + many, self._base + self._count))
+        """Take the next calls of a straight row, at most so many; gives their places.
 
-    def passed(self, slots: range, left: Container[int]) -> bool:
+        None of them reads what others that are under way will make.
+        """
+        begin = self._handed
+        end = min(begin + many, self._count)
+        if begin > self._made:
+            end = self._free_of(begin, end)
+        self._handed = end
+        return range(self._base + begin, self._base + end)
+
+    def _free_of(self, begin: int, end: int) -> int:
+        """Where calls from one on to another end that read nothing that is under way."""
+        low, high, calls = self._base + self._made, self._base + begin, self._calls
+        for k in range(begin, end):
+            if any(low <= need < high for need in calls[k].needs):
+                return k
+        return end
+
+    @property
+    def unclaimed(self) -> int:
+        """How many calls of a straight row nobody has yet."""
+        return self._count - self._handed
+
+    def is_free_of(self, many: int) -> bool:
+        """True if the call behind so many that are next in a row reads nothing they make."""
+        begin, end = self._base + self._handed, self._handed + many
+        return end >= self._count or all(need < begin for need in self._calls[end].needs)
+
+    def read_by_others(self, slots: range) -> bytes:
+        """For each call 1 if its value is wanted, or read by others than these calls."""
+        begin, end = slots.start - self._base, slots.stop - self._base
+        later = set(chain.from_iterable(map(_needs, self._calls[end:])))
+        if self._gives:
+            later.update([self._base + k for k in self._gives if begin <= k < end])
+        return bytes(map(later.__contains__, slots))
+
+    def passed(self, slots: range, left: Container[int], given: Sequence[Any] = ()) -> bool:
         """Note what a stint made of a straight row; False, and nothing is noted, if that ends.
 
         It goes on if all that was made stands before all that was left, and is small.
@@ -140,6 +178,8 @@ class Roster:
             The places of the stint's calls.
         left : container of int
             Those that it did not begin.
+        given : sequence
+            What came of them from another process.
         """
         end = slots.stop
         if isinstance(left, range):
@@ -149,11 +189,23 @@ class Roster:
         if self._walk is not None and self._walk.is_over:
             self._tell_apart()
         made = end - slots.start
-        values = (self._values if self._walk is None else self._walk.values)[slots.start : end]
+        if self._travels:
+            values = given[:made]
+        else:
+            values = (self._values if self._walk is None else self._walk.values)[slots.start : end]
         if not _SMALL.issuperset(map(type, values)):
             return False  # also where a call was not reached, and for one that failed
-        self._made += made
+        begin = slots.start - self._base
+        if end < slots.stop:  # those behind it may be under way
+            if self._handed > slots.stop - self._base or begin > self._made:
+                return False
+            self._handed = end - self._base
+        if self._travels:
+            self._values[slots.start : end] = values
         self.open -= made
+        self._early[begin] = begin + made
+        while (reached := self._early.pop(self._made, None)) is not None and reached > self._made:
+            self._made = reached
         return True
 
     def _tell_apart(self) -> None:
@@ -172,16 +224,20 @@ class Roster:
         self.straight = False
         self._tell_apart()
         base, count, made, calls = self._base, self._count, self._made, self._calls
+        self._state = state = bytearray([_MADE]) * made + bytearray(count - made)
+        for begin, end in self._early.items():
+            state[begin:end] = bytes([_MADE]) * (end - begin)
         readers: dict[int, list[int]] = defaultdict(list)
         self._readers = readers
         self._waits = waits = [0] * count
         for k in range(made, count):
+            if state[k] == _MADE:
+                continue
             for need in calls[k].needs:
-                if need >= base + made:
+                if need >= base + made and state[need - base] != _MADE:
                     readers[need - base].append(k)
                     waits[k] += 1
         self._unread = {k: len(those) for k, those in readers.items()}
-        self._state = bytearray([_MADE]) * made + bytearray(count - made)
         for slot in away:
             self._state[slot - base] = _GIVEN
         # The last one is next.
@@ -285,6 +341,8 @@ class Roster:
         if self._walk is not None:
             values = self._walk.values
         return [
-            values[base + k] if k < made or (state and state[k] == _MADE) else UNREACHED
+            values[base + k]
+            if k < made or self._travels or (state and state[k] == _MADE)
+            else UNREACHED
             for k in gives
         ]

@@ -58,7 +58,7 @@ def lower_straight(
     shape : Shape
         What the plan is made for.
     """
-    if shape.far or too_few(len(calls), shape):
+    if too_few(len(calls), shape):
         return None
     calls = tuple(calls)  # more may be declared
     read = set(chain.from_iterable(map(_needs, calls)))
@@ -70,7 +70,7 @@ def lower_straight(
     column = list(map(_stage, calls))
     stages = {stage: number for number, stage in enumerate(dict.fromkeys(column))}
     # A placement is what Dask's scheduler is told of a task.
-    if not all(is_free(stage) and not stage.placement for stage in stages):
+    if not all(is_free(stage, timed=shape.far) and not stage.placement for stage in stages):
         return None
     names = {stage: stage.name for stage in stages}
     nodes = CallNodes(list(map(names.__getitem__, column)), partial(_columns, calls))
@@ -93,7 +93,7 @@ def _lowered(calls: Calls, wanted: Sequence[int], stages: Mapping[Stage[..., Any
         gives=tuple(gives),
         givers=tuple([Place(k, calls[k].name, calls[k].stage.name) for k in gives]),
         stages={number: stage.name for stage, number in stages.items()},
-        row=lambda: row,
+        row=None if any(stage.timeout is not None for stage in stages) else lambda: row,
     )
     found = tuple([Target(calls[k].name, (key,), "value", place[k]) for k in wanted])
     # Nothing to look at before it travels: a call with more than plain arguments is a step.

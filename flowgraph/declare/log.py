@@ -49,12 +49,13 @@ class Log:
     calls : list of Called
         Each behind those that it needs.
     settled : int
-        How many of them are entered.
+        How many of them are entered under their names.
     """
 
     def __init__(self, nodes: dict[str, Handle], steps: dict[str, Step], names: Names) -> None:
         self.calls: list[Called[Any]] = []
         self.settled = 0
+        self._stepped = 0
         self._asked = 0
         self._nodes = nodes
         self._steps = steps
@@ -81,7 +82,7 @@ class Log:
         return node
 
     def settle(self) -> None:
-        """Give names to all calls that have none, and enter them."""
+        """Give names to all calls that have none, and enter them under these."""
         if self.settled == len(self.calls):
             return
         with _settling:
@@ -91,10 +92,21 @@ class Log:
     def enter(self, node: Called[Any], name: str) -> None:
         """Enter the first call that is not entered, under a name that nobody has."""
         node._name = name
-        needs = tuple([self.calls[need]._name for need in node.needs])
-        self._steps[name] = plain_call(name, needs, node.stage, node.args, node.kwargs)
         self._nodes[name] = node
         self.settled += 1
+
+    def make_steps(self) -> None:
+        """Make the steps of all calls that have none."""
+        self.settle()
+        calls = self.calls
+        if self._stepped == len(calls):
+            return
+        with _settling:
+            for node in islice(calls, self._stepped, self.settled):
+                needs = tuple([calls[need]._name for need in node.needs])
+                step = plain_call(node._name, needs, node.stage, node.args, node.kwargs)
+                self._steps[node._name] = step
+                self._stepped += 1
 
     def name_of(self, node: Called[Any]) -> str:
         """The name of a call that has none yet.

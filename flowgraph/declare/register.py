@@ -55,7 +55,7 @@ class Register(Stages):
     @property
     def steps(self) -> Mapping[str, Step]:
         """What was declared, under the nodes' names."""
-        self.log.settle()
+        self.log.make_steps()
         return MappingProxyType(self._steps)
 
     @property
@@ -120,12 +120,12 @@ class Register(Stages):
         return items
 
     def _enter(self, step: Step, handle: Handle) -> None:
-        self.log.settle()
+        self.log.make_steps()  # they come first
         self._steps[step.name] = step
         self._nodes[step.name] = handle
 
     def replace_step(self, step: Step) -> None:
         """Put another step in the place of the one with its name."""
-        self.log.settle()
+        self.log.make_steps()
         self._replaced = True
         self._steps[step.name] = step

@@ -11,21 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from math import isinf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flowgraph.runtime import child, pickling
 from flowgraph.runtime.call import PLAIN
 from flowgraph.runtime.calling import UNREACHED, Calling, OneCall, Values
+from flowgraph.runtime.captives import Captives
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.handover import Done, opened
 from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import Lost
+from flowgraph.runtime.row import Row
 from flowgraph.runtime.scope import Halt, here
 from flowgraph.runtime.unbegun import Unbegun
-from flowgraph.runtime.walk import GRACE
+from flowgraph.runtime.walk import GRACE, Walk
 from flowgraph.runtime.work import Work, fail_each
 
 if TYPE_CHECKING:
@@ -34,9 +37,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Parcel
     from flowgraph.runtime.handover import Known
     from flowgraph.runtime.report import Bundle
-    from flowgraph.runtime.row import Row
     from flowgraph.runtime.scope import Scope
-    from flowgraph.runtime.walk import Walk
 
 __all__ = ["Region", "Stint", "Tell"]
 
@@ -45,6 +46,8 @@ _SLOW: Final = 1e-3
 _SLOWER: Final = 8
 """How many times longer than expected a call lasts, when those behind it are given back."""
 _NONE: Final[frozenset[type]] = frozenset()
+_new: Final = tuple.__new__
+"""Makes a named tuple in half of the time."""
 
 Tell = Callable[["Stint", frozenset[int], "Bundle | None"], object]
 """Told of a stint at a slow call, what it gives back, and its records so far."""
@@ -94,6 +97,9 @@ class Stint(Work):
     """Places of the calls that it gave back before it was lost."""
     travels: bool
     """True if its values leave its process."""
+    row: bytes | None = None
+    """For each call 1 if others than those of this stint read its value; the calls are made in a
+    row, as they stand, in another process.  None if they are not."""
     tell: Tell | None = None
     """Told, in its process, while it is at a slow call, of calls that it will not make, by their
     places, and of the records so far.
@@ -131,18 +137,21 @@ class Stint(Work):
         calls = self.calls.open()
         if type(calls[0]) is OneCall:
             return calls
-        return list(map(OneCall._make, zip(*calls, strict=True)))
+        return list(map(_new, repeat(OneCall), zip(*calls, strict=True)))
 
     def run(self, scope: Scope, inputs: Sequence[Outcome]) -> Outcome:
         """Do it."""
         known: Known = inputs[0].value
         if known.walk is not None:
-            return self._walked(scope, known, known.walk)
+            return Outcome(Done([], *self._walked(scope, known.missing, known.walk)))
         calls = self._calls()  # which may take longer than to make them
         values, missing = known.values, known.missing
         unreadable: dict[int, BaseException] = {}
         if self.travels:
-            values, missing, unreadable = opened(known, inputs[1:])
+            read, missing, unreadable = opened(known, inputs[1:])
+            if self.row is not None and not missing and not unreadable:
+                return self._in_a_row(scope, calls, read, self.row)
+            values = read
         calling = Calling(scope, values, missing)
         begun = scope.now()
         left: set[int] = calling.left
@@ -161,14 +170,55 @@ class Stint(Work):
         outs = [
             values[k] if k not in left else UNREACHED for k in self.slots if k not in self.inner
         ]
+        return self._sent(scope, outs, frozenset(left), busy)
+
+    def _sent(
+        self, scope: Scope, outs: list[Any], left: frozenset[int] | range, busy: float
+    ) -> Outcome:
+        """What leaves its process."""
         # Plain values that were made quickly are packed together: to unpack them runs no code.
         slow = busy > _SLOW * (len(self.slots) - len(left))
         if slow or not PLAIN.issuperset(map(type, outs)):
             outs = self._packed(scope, outs, _NONE if slow else PLAIN)
-        return Outcome(Done(outs, frozenset(left), busy))
+        return Outcome(Done(outs, left, busy))
 
-    def _walked(self, scope: Scope, known: Known, walk: Walk) -> Outcome:
-        """Make calls in a row; those behind one that fails as any others."""
+    def _in_a_row(
+        self, scope: Scope, calls: Sequence[OneCall], read: Mapping[int, Any], are_read: bytes
+    ) -> Outcome:
+        """Make calls that came from another process in a row."""
+        begin = self.slots[0]
+        inputs: list[Any] = [UNREACHED] * begin
+        for place, value in read.items():
+            inputs[place] = value
+        stages = scope.control.code.stages()
+        functions = {number: stages[number].function for number in self.stages}
+        captives = Captives(calls, begin, are_read)
+        walk = Walk(Row(calls, [call.node for call in calls], functions), inputs, captives.bound_to)
+        missing: dict[int, Failure | Skip] = {}
+        left, busy = self._walked(scope, missing, walk)
+        values = walk.number()
+        if left:
+            made = set()
+            calling = Calling(scope, values, missing)
+            for place in captives.bound(left, values):
+                if place not in walk.given_back:
+                    calling.make([(place, calls[place - begin])])
+                    made.add(place)
+            left = frozenset(left) - made
+        return self._sent(scope, captives.leaving(values, left), left, busy)
+
+    def _walked(
+        self, scope: Scope, missing: dict[int, Failure | Skip], walk: Walk
+    ) -> tuple[frozenset[int] | range, float]:
+        """Make calls in a row, those behind one that fails as any others.
+
+        Returns
+        -------
+        left : frozenset of int, or range
+            The places of those that were not begun.
+        busy : float
+            Seconds that the others took.
+        """
         assert isinstance(self.slots, range)
         left: Collection[int] = ()
         begun, slept, before = scope.now(), 0.0, walk.made
@@ -179,7 +229,7 @@ class Stint(Work):
                 made = walk.made - before
                 left = self.slots[made:]
             if raised is not None:
-                calling = Calling(scope, walk.number(), known.missing)
+                calling = Calling(scope, walk.number(), missing)
                 todo = [*zip(self.slots, self._calls(), strict=True)][made:]
                 todo = [each for each in todo if each[0] not in walk.given_back]
                 left = calling.left
@@ -188,11 +238,13 @@ class Stint(Work):
                 self._make(scope, calling, todo[1:], begun + self.seconds - scope.now())
                 slept = calling.slept
         except Halt:
+            if scope.control.line is not None and scope.is_over():
+                raise
             if not isinstance(left, range):
                 left = {*left, *(k for k in self.slots if walk.number()[k] is UNREACHED)}
         if not isinstance(left, range):
             left = frozenset(left)
-        return Outcome(Done([], left, scope.now() - begun - slept))
+        return left, scope.now() - begun - slept
 
     def _without_readers(
         self,

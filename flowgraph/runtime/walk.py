@@ -65,6 +65,8 @@ class Walk:
         What is made.
     inputs : sequence
         The values of what it reads.
+    bound_to : callable, optional
+        Gives the places of the calls that go with one, which are not given back while it is slow.
 
     Attributes
     ----------
@@ -89,6 +91,7 @@ class Walk:
 
     __slots__ = (
         "_base",
+        "_bound_to",
         "_closed",
         "_end",
         "_items",
@@ -102,11 +105,17 @@ class Walk:
         "values",
     )
 
-    def __init__(self, row: Row, inputs: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        row: Row,
+        inputs: Sequence[Any],
+        bound_to: Callable[[int, Sequence[Any]], frozenset[int]] | None = None,
+    ) -> None:
         self.values = list(inputs)
         self.given_back: frozenset[int] = frozenset()
         self._row = row
         self._base = len(inputs)
+        self._bound_to = bound_to
         self._numbered: list[Any] | None = None
         self._items: Iterator[Declared] = iter(())
         self._end = 0
@@ -244,6 +253,8 @@ class Walk:
                 # None is taken out any more: there is the one behind those that are made, at most.
                 kept = min(self.made + 1, self._end)
                 taken = frozenset(range(self._base + kept, self._base + self._end))
+                if self._bound_to is not None:
+                    taken -= self._bound_to(self._base + kept - 1, self.values)
                 self.given_back, self._end = taken, kept
             with suppress(Exception):  # else it is told when the stint ends
                 self._tell(taken)

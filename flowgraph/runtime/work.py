@@ -254,8 +254,9 @@ def _report(scope: Scope, work: Work, outcome: Outcome, inputs: Sequence[Outcome
     """Put the task's records where the driver will find them."""
     control = scope.control
     outcome.maker = work.maker_of(outcome)
-    if work.seals if control.line is not None else control.seals and not work.light:
-        scope.lost.extend(_lost_calls(work.maker, outcome.seal()))
+    seals = work.seals if control.line is not None else control.seals and not work.light
+    if seals and (failures := outcome.seal()):  # only now: there may be thousands of makers
+        scope.lost.extend(_lost_calls(work.maker, failures))
     for given in inputs:
         if given.unnoted and given.maker is not None:
             scope.lost.extend(_lost_calls(given.maker, given.unnoted))
