@@ -204,7 +204,8 @@ class Stint(Work):
                 if place not in walk.given_back:
                     calling.make([(place, calls[place - begin])])
                     made.add(place)
-            left = frozenset(left) - made
+            if made:
+                left = frozenset(left) - made
         return self._sent(scope, captives.leaving(values, left), left, busy)
 
     def _walked(

@@ -1,0 +1,250 @@
+"""Quick single calls in other processes: sent and made in rows, as they stand."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import threading
+import time
+from dataclasses import replace
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import BACKENDS, backend_named
+from flowgraph import Graph, Retry, StageError, stage
+from flowgraph.backends.foreman import Foreman
+from flowgraph.backends.rule import Rule
+from flowgraph.compiler.batches import Shape
+from flowgraph.compiler.pipeline import compile_declared
+from flowgraph.runtime import pickling, walk
+from flowgraph.runtime.code import Control
+from flowgraph.runtime.work import perform
+
+SHAPE = Shape(workers=2, hands_out=True, halts=True)
+
+
+class Site:
+    """A foreman of a graph's calls, and stints on their way: each there and back in bytes."""
+
+    def __init__(self, graph, *targets, far=False, workers=2):
+        plan = compile_declared(graph, targets, {}, SHAPE)
+        self.control = Control(plan.code, seals=True)
+        rule = Rule(workers=workers, seconds=5e-3, far=far)
+        self.foreman = Foreman(self.control, plan.jobs[0].work, [], rule, travels=True)
+        self.sent = []
+        self.done = 0
+
+    def send(self):
+        """Hand out what can be handed out; gives the places of the new stints."""
+        new = []
+        while (handed := self.foreman.next()) is not None:
+            new.append(handed)
+        self.sent += new
+        return [stint.slots for stint, _ in new]
+
+    def make(self, number=0, seconds=None, busy=None):
+        """Make a stint that was sent, and take what comes back; gives the places that it left."""
+        stint, known = self.sent.pop(number)
+        if seconds is not None:
+            stint = replace(stint, seconds=seconds)
+        there = pickle.loads(pickling.dumps((stint, known)))
+        # Else a row is looked at after a millisecond.
+        with mock.patch.object(walk, "_LOOK", walk._LOOK if seconds is None else 1e-9):
+            outcome = perform(self.control, *there)
+        if busy is not None:
+            outcome.value.busy = busy
+        outcome = pickle.loads(pickling.dumps(outcome))
+        assert self.foreman.take(stint, outcome)
+        self.done += len(stint.slots) - len(outcome.value.left)
+        return outcome.value.left
+
+    def end(self):
+        """Make all that is left; gives what was wanted."""
+        while not self.foreman.over:
+            self.send()
+            self.make()
+        return [o if isinstance(o, int) else o.value for o in self.foreman.outcome().value.values]
+
+
+def up(x, by=1):
+    return x + by
+
+
+def add(*values):
+    return sum(values)
+
+
+def crowd(size=300):
+    g = Graph("crowd")
+    nodes = [g.task(up, k) for k in range(size)]
+    return g, nodes, g.task(add, *nodes)
+
+
+def chain(size=300):
+    g = Graph("chain")
+    node = g.task(up, 0)
+    for _ in range(size - 1):
+        node = g.task(up, node)
+    return g, node
+
+
+def test_calls_that_read_nothing_of_one_another_are_made_side_by_side():
+    g, _, total = crowd()
+    site = Site(g, total)
+    assert site.send() == [range(151), range(151, 300)]  # and not the sum, which reads both
+    site.make(1)
+    assert site.send() == []
+    site.make(0)
+    assert site.send() == [range(300, 301)]
+    site.make()
+    assert site.end() == [sum(range(1, 301))]
+
+
+def test_calls_that_need_one_another_are_all_made_by_one():
+    g, last = chain()
+    site = Site(g, last)
+    assert site.send() == [range(300)]
+    assert not site.make()
+    assert site.end() == [300]
+
+
+def test_a_process_gets_few_calls_before_their_time_is_known_and_far_away_all():
+    g, last = chain(5000)
+    site = Site(g, last)
+    assert site.send() == [range(1024)]
+    site.make()
+    assert site.send() == [range(1024, 5000)]
+    assert Site(g, last, far=True).send() == [range(5000)]
+
+
+def test_the_rest_of_a_row_goes_on_where_a_stint_ended():
+    g, last = chain()
+    site = Site(g, last)
+    site.send()
+    assert site.make(seconds=-1.0, busy=1e-6) == range(1, 300)
+    assert site.send() == [range(1, 300)]
+    site.make()
+    assert site.end() == [300]
+    assert site.done == 300
+
+
+def test_calls_are_told_apart_where_a_stint_ends_before_another_one_that_is_under_way():
+    g, _, total = crowd()
+    site = Site(g, total)
+    site.send()
+    assert site.make(0, seconds=-1.0) == range(1, 151)
+    assert not site.foreman._roster.straight
+    assert site.end() == [sum(range(1, 301))]
+    assert site.done == 301
+
+
+def test_slow_calls_that_need_one_another_are_no_row():
+    g, last = chain()
+    site = Site(g, last)
+    site.send()
+    site.make(seconds=-1.0, busy=20e-6)
+    assert not site.foreman._roster.straight
+    assert site.end() == [300]
+
+
+def test_what_is_given_back_is_made_by_others():
+    g, nodes, total = crowd()
+    site = Site(g, total)
+    site.send()
+    (stint, known), _ = site.sent
+    given_back = frozenset(range(1, 151))
+    site.foreman.give_back(stint, given_back)
+    assert not site.foreman._roster.straight
+    site.make(1)
+    (slots,) = site.send()
+    assert given_back.issuperset(slots)
+    site.make(0, seconds=-1.0)
+    assert site.end() == [sum(range(1, 301))]
+    assert site.done == 301
+
+
+@given(st.integers(0, 1 << 32))
+def test_each_call_is_made_once_whatever_comes_back_when(seed):
+    rng = random.Random(seed)
+    g, nodes = Graph("any"), []
+    for _ in range(rng.randint(66, 120)):
+        some = rng.sample(nodes, min(len(nodes), rng.randint(0, 3)))
+        nodes.append(g.task(add, rng.randint(0, 9), *some))
+    wanted = [*rng.sample(nodes, 3), g.task(add, *nodes)]
+    site = Site(g, *wanted)
+    while not site.foreman.over:
+        site.send()
+        short, slow = rng.random() < 0.3, rng.random() < 0.2
+        which = rng.randrange(len(site.sent))
+        site.make(which, seconds=-1.0 if short else None, busy=1e-3 if slow else 1e-6)
+    run = g.run(*wanted, scheduler="sync")
+    assert sorted(site.end()) == sorted(run.value)
+    assert site.done == len(nodes) + 1
+
+
+# Where it really happens
+
+
+@pytest.fixture(params=BACKENDS[2:])
+def elsewhere(request):
+    return backend_named(request.param, request).scheduler
+
+
+def test_a_row_elsewhere_tells_of_each_call(elsewhere):
+    """Failures, retries and skips in the middle of quick calls."""
+    tried = []
+
+    def work(k):
+        tried.append(k)
+        if k == 70 or (k == 20 and tried.count(20) == 1):
+            raise ValueError(k)
+        return k
+
+    g = Graph("row")
+    work = stage(work, retry=Retry(1))
+    nodes = [g.task(work, k) for k in range(200)]
+    ends = [g.task(add, *nodes[:70], *nodes[71:]), g.task(add, *nodes[60:80])]
+    run = g.run(*ends, scheduler=elsewhere, workers=2, on_error="collect")
+    assert run[ends[0]] == sum(range(200)) - 70
+    (error,) = run.errors
+    assert (error.stage, str(error.__cause__)) == ("work", "70")
+    stats = run.stats
+    assert (stats.completed, stats.failed, stats.skipped, stats.retried) == (200, 1, 1, 2)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.06])
+def test_what_cannot_leave_its_process_is_read_there(elsewhere, seconds):
+    """Also if calls are given back meanwhile, as one of them is slow."""
+
+    def begin(k):
+        if k == 40:
+            time.sleep(seconds)
+        return os.getpid(), threading.Lock()
+
+    def middle(pair):
+        return pair
+
+    def end(pair):
+        return pair[0] == os.getpid()
+
+    g = Graph("pairs")
+    ends = [g.task(end, g.task(middle, g.task(begin, k))) for k in range(80)]
+    assert g.run(*ends, scheduler=elsewhere, workers=2).value == (True,) * 80
+
+
+def test_the_first_failure_of_a_row_elsewhere_ends_the_run(elsewhere):
+    def work(k):
+        if k == 50:
+            raise ValueError(k)
+        return k
+
+    g = Graph("row")
+    total = g.task(add, *[g.task(work, k) for k in range(5000)])
+    with pytest.raises(StageError) as caught:
+        g.run(total, scheduler=elsewhere, workers=2)
+    assert caught.value.stage == "work"
+    assert caught.value.run.stats.failed == 1
