@@ -31,9 +31,9 @@ def delayed(number, options):
 def contenders(machine: Machine, scale: Scale) -> list[Contender]:
     """Flowgraph, raw Dask and `dask.delayed`, each with several runs in a row."""
     found: list[Contender] = []
-    number = scale.of(10, 3)
 
     def add(name, where, call, given):
+        number = scale.of(10 if where == "cluster" else 50, 3)  # more, where one is soon over
         expected = expecting(list(range(number)))
         found.append(Contender(name, where, number, lambda: call(number, given), expected))
 

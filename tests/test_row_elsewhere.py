@@ -146,7 +146,7 @@ def test_slow_calls_that_need_one_another_are_no_row():
     g, last = chain()
     site = Site(g, last)
     site.send()
-    site.make(seconds=-1.0, busy=20e-6)
+    site.make(seconds=-1.0, busy=1e-2)
     assert not site.foreman._roster.straight
     assert site.end() == [300]
 
