@@ -22,6 +22,7 @@ from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.pipeline import compile_declared
 from flowgraph.runtime import pickling, walk
 from flowgraph.runtime.code import Control
+from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.work import perform
 
 SHAPE = Shape(workers=2, hands_out=True, halts=True)
@@ -30,10 +31,10 @@ SHAPE = Shape(workers=2, hands_out=True, halts=True)
 class Site:
     """A foreman of a graph's calls, and stints on their way: each there and back in bytes."""
 
-    def __init__(self, graph, *targets, far=False, workers=2):
+    def __init__(self, graph, *targets, first=1):
         plan = compile_declared(graph, targets, {}, SHAPE)
         self.control = Control(plan.code, seals=True)
-        rule = Rule(workers=workers, seconds=5e-3, far=far)
+        rule = Rule(workers=2, seconds=5e-3, first=first)
         self.foreman = Foreman(self.control, plan.jobs[0].work, [], rule, travels=True)
         self.sent = []
         self.done = 0
@@ -55,9 +56,12 @@ class Site:
         # Else a row is looked at after a millisecond.
         with mock.patch.object(walk, "_LOOK", walk._LOOK if seconds is None else 1e-9):
             outcome = perform(self.control, *there)
-        if busy is not None:
-            outcome.value.busy = busy
         outcome = pickle.loads(pickling.dumps(outcome))
+        if busy is not None:
+            done, bundle = outcome.value, outcome.bundle
+            done.busy = busy
+            outcome = Outcome(done)
+            outcome.bundle = bundle
         assert self.foreman.take(stint, outcome)
         self.done += len(stint.slots) - len(outcome.value.left)
         return outcome.value.left
@@ -112,13 +116,22 @@ def test_calls_that_need_one_another_are_all_made_by_one():
     assert site.end() == [300]
 
 
-def test_a_process_gets_few_calls_before_their_time_is_known_and_far_away_all():
-    g, last = chain(5000)
-    site = Site(g, last)
-    assert site.send() == [range(1024)]
-    site.make()
-    assert site.send() == [range(1024, 5000)]
-    assert Site(g, last, far=True).send() == [range(5000)]
+def test_a_process_gets_a_part_of_its_share_before_the_time_of_calls_is_known():
+    g, _, total = crowd()
+    assert Site(g, total, first=4).send() == [range(38), range(38, 104)]
+
+
+def test_what_one_call_alone_reads_and_nothing_else_is_made_with_it():
+    """It might not be able to leave its process; wherever it was declared."""
+    g = Graph("pairs")
+    begun = [g.task(up, k) for k in range(100)]
+    ends = [g.task(up, node) for node in begun]
+    site = Site(g, *ends)
+    assert site.send() == [range(200)]
+    h = Graph("apart")
+    for k in range(100):
+        h.task(up, h.task(up, k))
+    assert Site(h).send() == [range(100), range(100, 200)]
 
 
 def test_the_rest_of_a_row_goes_on_where_a_stint_ended():
@@ -216,8 +229,9 @@ def test_a_row_elsewhere_tells_of_each_call(elsewhere):
     assert (stats.completed, stats.failed, stats.skipped, stats.retried) == (200, 1, 1, 2)
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("seconds", [0.0, 0.06])
-def test_what_cannot_leave_its_process_is_read_there(elsewhere, seconds):
+def test_what_cannot_leave_its_process_is_read_there(elsewhere, seconds, apart):
     """Also if calls are given back meanwhile, as one of them is slow."""
 
     def begin(k):
@@ -232,7 +246,11 @@ def test_what_cannot_leave_its_process_is_read_there(elsewhere, seconds):
         return pair[0] == os.getpid()
 
     g = Graph("pairs")
-    ends = [g.task(end, g.task(middle, g.task(begin, k))) for k in range(80)]
+    begun = [g.task(begin, k) for k in range(80)]
+    if apart:
+        ends = [g.task(end, node) for node in [g.task(middle, node) for node in begun]]
+    else:
+        ends = [g.task(end, g.task(middle, node)) for node in begun]
     assert g.run(*ends, scheduler=elsewhere, workers=2).value == (True,) * 80
 
 

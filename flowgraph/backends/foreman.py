@@ -40,8 +40,6 @@ _LIGHT: Final = 8
 """Stints in a row without such values, from which on they end by the clock again."""
 _ROW: Final = 0.1
 """Seconds of a stint in a straight row of quick calls."""
-_TRIED: Final = 1024
-"""Calls of a straight row that another process gets before anything is known of their time."""
 _ALONE: Final = 15e-6
 """Seconds of a call, above which calls that one process makes for others are told apart.
 
@@ -210,15 +208,15 @@ class Foreman:
     def _many_in_a_row(self) -> int:
         """How many calls the next straight stint has, at most."""
         rule, pace, left = self._rule, self._pace, self._roster.unclaimed
-        if not self._travels:
+        if not self._travels or not left:
             return rule.row
-        most = rule.row if pace is None else min(rule.row, int(_ROW / pace) + 1)
         share = -(-left // (rule.workers - (len(self._away) if pace is None else 0)))
         self._alone = not self._roster.is_free_of(share)
         if self._alone:  # then one worker may as well have them all
-            return most if rule.far or pace is not None else _TRIED
+            return left
+        most = rule.row if pace is None else min(rule.row, int(_ROW / pace) + 1)
         if pace is None:
-            return min(share, most if rule.far else _TRIED)
+            return min(-(-share // rule.first), most)
         # Half of its share, until that is too little: so all end at the same time.
         return min(most, max(-(-share // 2), int(rule.seconds / pace)))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from itertools import chain
+from itertools import chain, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -111,6 +112,7 @@ class Roster:
         self._made = 0
         self._handed = 0
         self._early: dict[int, int] = {}
+        self._singles: list[tuple[int, int]] | None = None
         self._readers: dict[int, list[int]] = {}
         self._waits: list[int] = []
         self._unread: dict[int, int] = {}
@@ -132,12 +134,18 @@ class Roster:
     def ahead(self, many: int) -> range:
         """Take the next calls of a straight row, at most so many; gives their places.
 
-        None of them reads what others that are under way will make.
+        None of them reads what others that are under way will make.  They may be more, if
+        one behind them is alone in reading what one of them makes, and reads nothing else:
+        that value may be one that cannot leave its process.
         """
         begin = self._handed
         end = min(begin + many, self._count)
         if begin > self._made:
             end = self._free_of(begin, end)
+            if self._parts_a_pair(begin, end):
+                end = begin
+        elif self._travels and self._parts_a_pair(begin, end):
+            end = self._count
         self._handed = end
         return range(self._base + begin, self._base + end)
 
@@ -155,9 +163,20 @@ class Roster:
         return self._count - self._handed
 
     def is_free_of(self, many: int) -> bool:
-        """True if the call behind so many that are next in a row reads nothing they make."""
-        begin, end = self._base + self._handed, self._handed + many
-        return end >= self._count or all(need < begin for need in self._calls[end].needs)
+        """True if the calls behind so many that are next in a row can do without them, it seems."""
+        begin, end = self._handed, self._handed + many
+        if end >= self._count:
+            return True
+        reads_none = all(need < self._base + begin for need in self._calls[end].needs)
+        return reads_none and not self._parts_a_pair(begin, end)
+
+    def _parts_a_pair(self, begin: int, end: int) -> bool:
+        """True if a call behind some reads nothing but what one of them makes."""
+        if self._singles is None:
+            needs = enumerate(map(_needs, self._calls))
+            self._singles = [(k, need[0] - self._base) for k, need in needs if len(need) == 1]
+        behind = islice(self._singles, bisect_left(self._singles, (end, 0)), None)
+        return any(begin <= need < end for _, need in behind)
 
     def read_by_others(self, slots: range) -> bytes:
         """For each call 1 if its value is wanted, or read by others than these calls."""

@@ -47,17 +47,23 @@ class Captives:
         self._are_read = are_read
 
     def bound_to(self, place: int, values: Sequence[Any]) -> frozenset[int]:
-        """The calls that are each alone in reading the one before, from one on; without that."""
+        """The calls that read what may have to stay, if one that is under way is made.
+
+        Parameters
+        ----------
+        place : int
+            Of the call that is under way.
+        values : sequence
+            What is known and made, as far as it has come.
+        """
         found: set[int] = set()
-        while not self._are_read[place - self._first]:
-            readers = [k for k, call in enumerate(self._calls, self._first) if place in call.needs]
-            if len(readers) != 1:
-                break
-            needs = self._calls[readers[0] - self._first].needs
-            if any(n != place and (n >= len(values) or values[n] is UNREACHED) for n in needs):
-                break
-            place = readers[0]
-            found.add(place)
+        for reader, call in enumerate(self._calls[place + 1 - self._first :], place + 1):
+            new = [need for need in call.needs if need >= place]
+            if any(need != place and need not in found for need in new):
+                continue
+            stay = any(not self._are_read[need - self._first] for need in new)
+            if stay or any(need < place and self._stays(need, values) for need in call.needs):
+                found.add(reader)
         return frozenset(found)
 
     def bound(self, left: Iterable[int], values: Sequence[Any]) -> Iterator[int]:
