@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import threading
+import time
 import weakref
 
 import pytest
@@ -19,6 +20,7 @@ from flowgraph.declare.steps import Call
 from flowgraph.runtime.region import Region
 
 LOCAL = Shape(workers=2, hands_out=True, halts=True)
+FAR = Shape(workers=2, hands_out=True, far=True)
 
 
 def add(*values):
@@ -85,6 +87,24 @@ def test_a_name_heeds_nodes_that_are_no_calls():
     assert [g.task(abs, 2).name, g.task(abs, 3).name] == ["abs-2", "abs-3"]
     g.items([1], name="sum")
     assert g.task(sum, [2]).name == "sum-2"
+
+
+def test_one_name_among_many_stages_of_that_name_is_found_in_one_pass():
+    g, node = Graph("lambdas"), None
+    for k in range(20_000):
+        node = g.task(lambda x, k=k: x + k, k)
+    begun = time.monotonic()
+    assert node.name == "<lambda>-20000"
+    assert time.monotonic() - begun < 5
+
+
+def test_waiting_for_nothing_is_as_not_waiting():
+    g = Graph("after")
+    g.task(up, 1, after=[])
+    g.task(up, 2, after=())
+    assert len(g.calls) == 2
+    g.task(up, 3, after=g.calls[0])
+    assert g.calls is None
 
 
 def test_whoever_asks_for_many_names_gets_all_made():
@@ -177,16 +197,29 @@ def graphs(draw):
     return g, [nodes[k] for k in wanted]
 
 
-@given(graphs())
-def test_the_plan_of_declared_calls_is_the_one_that_all_passes_make(drawn):
+@given(graphs(), st.sampled_from([LOCAL, FAR]))
+def test_the_plan_of_declared_calls_is_the_one_that_all_passes_make(drawn, shape):
     g, targets = drawn
-    straight = compile_declared(g, targets, {}, LOCAL)
+    straight = compile_declared(g, targets, {}, shape)
     names = tuple(node.name for node in targets)
-    passes = compile_graph(g.name, g.steps, names, {}, LOCAL)
+    passes = compile_graph(g.name, g.steps, names, {}, shape)
     if type(passes.jobs[0].work) is not Region:
         assert len(straight.jobs) == len(passes.jobs)
     else:
         assert shapes(straight) == shapes(passes)
+
+
+def test_heavy_constants_far_away_are_weighed_as_ever():
+    g = Graph("heavy")
+    for k in range(100):
+        g.task(up, k, by=k)
+    far = compile_declared(g, (), {}, FAR)
+    assert [type(job.work) for job in far.jobs] == [Region]
+    h = Graph("heavier")
+    for _ in range(100):
+        h.task(up, 1, by="x" * 100_000)
+    far = compile_declared(h, (), {}, FAR)
+    assert Region not in [type(job.work) for job in far.jobs]
 
 
 @given(graphs())

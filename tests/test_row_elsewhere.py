@@ -8,19 +8,22 @@ import random
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from journal import Journal
 
 from conftest import BACKENDS, backend_named
-from flowgraph import Graph, Retry, StageError, stage
+from flowgraph import Graph, Retry, StageError, StageTimeout, stage
 from flowgraph.backends.foreman import Foreman
 from flowgraph.backends.rule import Rule
 from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.pipeline import compile_declared
 from flowgraph.runtime import pickling, walk
+from flowgraph.runtime.captives import Captives
 from flowgraph.runtime.code import Control
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.work import perform
@@ -266,3 +269,82 @@ def test_the_first_failure_of_a_row_elsewhere_ends_the_run(elsewhere):
         g.run(total, scheduler=elsewhere, workers=2)
     assert caught.value.stage == "work"
     assert caught.value.run.stats.failed == 1
+
+
+def test_calls_given_back_behind_a_failure_are_made_once(tmp_path, elsewhere):
+    """One is tried again, a slow one has the others given back, and values are no plain ones."""
+    journal = Journal(tmp_path)
+
+    def once(k, journal):
+        journal.note("once")
+        if not journal.has("once", 2):
+            raise ValueError(k)
+        return k
+
+    def begin(k, journal):
+        journal.note("begin", k)
+        return (k,)
+
+    def slow(journal):
+        journal.note("slow")
+        time.sleep(0.15)
+
+    def end(pair, journal):
+        journal.note("end", pair[0])
+        return pair[0]
+
+    g = Graph("once")
+    first = g.task(stage(once, retry=Retry(1)), 1, journal)
+    begun = [g.task(begin, k, journal) for k in range(50)]
+    waits = g.task(slow, journal)
+    ends = [g.task(end, node, journal) for node in begun]
+    run = g.run(first, waits, *ends, scheduler=elsewhere, workers=2)
+    assert run.value == (1, None, *range(50))
+    assert sorted(map(int, journal.items("begin"))) == [*range(50)]
+    assert sorted(map(int, journal.items("end"))) == [*range(50)]
+    assert (len(journal.items("once")), len(journal.items("slow"))) == (2, 1)
+
+
+def test_nothing_is_begun_behind_the_failure_that_ends_a_run(tmp_path, elsewhere):
+    journal = Journal(tmp_path)
+
+    def begin(k):
+        return [k]
+
+    def work(given, journal):
+        journal.note("work")
+        time.sleep(0.002)
+        raise ValueError(given[0])
+
+    g = Graph("ends")
+    begun = [g.task(begin, k) for k in range(200)]
+    for node in begun:
+        g.task(work, node, journal)
+    with pytest.raises(StageError) as caught:
+        g.run(scheduler=elsewhere, workers=2)
+    assert caught.value.stage == "work"
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert len(journal.items("work")) < 50
+
+
+def test_a_call_that_hangs_in_a_row_far_away_is_left_behind(client):
+    def hang(k):
+        if k == 40:
+            time.sleep(20)
+        return k
+
+    g = Graph("hangs")
+    nodes = [g.task(hang, k) for k in range(100)]
+    with pytest.raises(StageTimeout):
+        g.run(*nodes, scheduler=client, timeout=1)
+    begun = time.monotonic()
+    assert g.run(nodes[3], scheduler=client).value == 3
+    assert time.monotonic() - begun < 10
+
+
+def test_what_goes_with_a_call_is_found_in_one_pass():
+    calls = [SimpleNamespace(needs=(k - 1,) if k else ()) for k in range(50_000)]
+    captives = Captives(calls, 0, bytes(50_000))
+    begun = time.monotonic()
+    assert captives.chain(0) == [*range(1, 50_000)]
+    assert time.monotonic() - begun < 5

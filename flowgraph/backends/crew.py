@@ -92,9 +92,7 @@ class Crew:
         self._flight = flight
         self._on_outcome = on_outcome
         seconds = max(_SECONDS, workers * _TURN)
-        self._rule = Rule(
-            workers=workers, seconds=seconds, most=_MOST, row=_MOST, first=1, far=True
-        )
+        self._rule = Rule(workers=workers, seconds=seconds, most=_MOST, first=1, far=True)
         self._underway = Underway(client, flight, news)
         self._said: deque[tuple[Key, Outcome]] = deque()
         self._shifts: dict[Key, Shift] = {}

@@ -128,7 +128,9 @@ class Foreman:
         self._control = control
         self._rule = rule
         self._travels = travels
-        self._roster = Roster(region.calls, inputs, region.gives, travels=travels, row=region.row)
+        # Calls that may have to be left behind are each made in a thread of their own.
+        row = None if travels and control.abandons else region.row
+        self._roster = Roster(region.calls, inputs, region.gives, travels=travels, row=row)
         self._fixed = False
         self._away = Away()
         self._late: frozenset[int] = frozenset()
@@ -214,7 +216,7 @@ class Foreman:
         self._alone = not self._roster.is_free_of(share)
         if self._alone:  # then one worker may as well have them all
             return left
-        most = rule.row if pace is None else min(rule.row, int(_ROW / pace) + 1)
+        most = rule.most if pace is None else min(rule.most, int(_ROW / pace) + 1)
         if pace is None:
             return min(-(-share // rule.first), most)
         # Half of its share, until that is too little: so all end at the same time.

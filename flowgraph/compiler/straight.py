@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["lower_straight"]
 
 _new: Final = tuple.__new__
+_kwargs: Final = attrgetter("kwargs")
 _needs: Final = attrgetter("needs")
 _stage: Final = attrgetter("stage")
 
@@ -58,8 +59,8 @@ def lower_straight(
     shape : Shape
         What the plan is made for.
     """
-    if too_few(len(calls), shape):
-        return None
+    if too_few(len(calls), shape) or (shape.far and any(map(_kwargs, calls))):
+        return None  # what goes far is weighed, unless it is plain
     calls = tuple(calls)  # more may be declared
     read = set(chain.from_iterable(map(_needs, calls)))
     if not targets:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -127,5 +128,6 @@ class Log:
         default, stages = node.stage.name, {node.stage, *before}
         if any(_NUMBERED.search(stage.name) for stage in stages):
             return ""
-        alike = [stage for stage in stages if stage.name == default]
-        return numbered(default, sum(map(before.count, alike)) + 1)
+        counts = Counter(before)
+        alike = sum(count for stage, count in counts.items() if stage.name == default)
+        return numbered(default, alike + 1)

@@ -48,13 +48,13 @@ class Register(Stages):
 
     @property
     def nodes(self) -> Mapping[str, Handle]:
-        """The nodes under their names, in the order of their declaration."""
+        """The nodes declared so far under their names, in the order of their declaration."""
         self.log.settle()
         return MappingProxyType(self._nodes)
 
     @property
     def steps(self) -> Mapping[str, Step]:
-        """What was declared, under the nodes' names."""
+        """What was declared so far, under the nodes' names."""
         self.log.make_steps()
         return MappingProxyType(self._steps)
 

@@ -98,7 +98,7 @@ class Tasks(Register):
         *args: Any,
         otherwise: Callable[..., Any] | None = None,
         name: str | None = None,
-        after: Handle | Iterable[Handle] = (),
+        after: Handle | Iterable[Handle] = _NOTHING,
         **kwargs: Any,
     ) -> Node[R]:
         """One call of a function, if a condition is true at run time.
@@ -145,7 +145,7 @@ class Tasks(Register):
         kwargs: Mapping[str, Any],
         *,
         name: str | None = None,
-        after: Handle | Iterable[Handle] = (),
+        after: Handle | Iterable[Handle] = _NOTHING,
         when: tuple[Any, Callable[..., Any] | None] | None = None,
     ) -> Node[R]:
         """Add the node of one call.
@@ -169,7 +169,8 @@ class Tasks(Register):
         frozen_args = freezer.args(args)
         frozen_kwargs = freezer.kwargs(kwargs) if kwargs else ()
         numbers = numbers_of(freezer.handles)
-        alone = numbers is not None and when is None and after == ()
+        waited_for = tuple(dict.fromkeys(names_of(self, after))) if after is not _NOTHING else ()
+        alone = numbers is not None and when is None and not waited_for
         if alone and are_light(frozen_args, dict(frozen_kwargs).values()):
             assert numbers is not None
             given = None if name is None else self.new_name(name, "")
@@ -183,7 +184,6 @@ class Tasks(Register):
             if when[1] is not None:
                 otherwise = self.stage_of(when[1])
                 otherwise.check(args, kwargs)
-        waited_for = tuple(dict.fromkeys(names_of(self, after))) if after != () else ()
         step = Call(
             name=self.new_name(name, stage.name),
             needs=freezer.needs,

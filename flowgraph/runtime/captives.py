@@ -1,23 +1,27 @@
-"""What stays in the process that makes a row: values that only the row's own calls read.
+"""What may have to stay in the process that makes a row: a value that one call of it alone reads.
 
-Such a value may be one that cannot leave its process, as a lock or a connection.  So who
-is alone in reading it is called there too, when time is up, or when calls are given back.
+It may be a lock, or a connection, which cannot leave its process.  So whoever is alone in
+reading it, and reads nothing else that is not there, is called in that process too.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.runtime.call import PLAIN
-from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.handover import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Sequence
 
     from flowgraph.runtime.row import Declared
 
 __all__ = ["Captives"]
+
+_STAYS: Final = Kept(0)
+"""Tells the driver, too, that values of this row are not small: no other is made."""
 
 
 class Captives:
@@ -35,10 +39,10 @@ class Captives:
     Examples
     --------
     >>> from types import SimpleNamespace as Call
-    >>> captives = Captives([Call(needs=()), Call(needs=(5,)), Call(needs=())], 5, bytes(3))
-    >>> values = [*range(5), object(), UNREACHED, UNREACHED]
-    >>> captives.bound_to(5, values), list(captives.bound(range(6, 8), values))
-    (frozenset({6}), [6])
+    >>> calls = [Call(needs=()), Call(needs=(5,)), Call(needs=(5, 6)), Call(needs=(7,))]
+    >>> captives = Captives(calls, 5, bytes(4))
+    >>> captives.chain(5), captives.chain(7)
+    ([], [8])
     """
 
     def __init__(self, calls: Sequence[Declared], first: int, are_read: bytes) -> None:
@@ -46,47 +50,31 @@ class Captives:
         self._first = first
         self._are_read = are_read
 
-    def bound_to(self, place: int, values: Sequence[Any]) -> frozenset[int]:
-        """The calls that read what may have to stay, if one that is under way is made.
+    def chain(self, place: int) -> list[int]:
+        """The places of the calls that are each alone in reading the one before, from one on.
 
-        Parameters
-        ----------
-        place : int
-            Of the call that is under way.
-        values : sequence
-            What is known and made, as far as it has come.
+        Without that one.  All that stands before it is made, nothing behind it.
         """
-        found: set[int] = set()
-        for reader, call in enumerate(self._calls[place + 1 - self._first :], place + 1):
-            new = [need for need in call.needs if need >= place]
-            if any(need != place and need not in found for need in new):
-                continue
-            stay = any(not self._are_read[need - self._first] for need in new)
-            if stay or any(need < place and self._stays(need, values) for need in call.needs):
-                found.add(reader)
-        return frozenset(found)
-
-    def bound(self, left: Iterable[int], values: Sequence[Any]) -> Iterator[int]:
-        """Of the calls that are left those that read what is not to leave; one after the other.
-
-        Each is to be made before the next one is asked for.
-        """
-        for place in sorted(left):
-            needs = self._calls[place - self._first].needs
-            if any(self._stays(need, values) for need in needs) and all(
-                values[need] is not UNREACHED for need in needs
-            ):
-                yield place
-
-    def _stays(self, place: int, values: Sequence[Any]) -> bool:
-        return (
-            place >= self._first
-            and not self._are_read[place - self._first]
-            and type(values[place]) not in PLAIN
-        )
+        first, begin = self._first, place
+        readers = defaultdict[int, list[int]](list)
+        for reader, call in enumerate(self._calls[place + 1 - first :], place + 1):
+            for need in call.needs:
+                if need >= begin:
+                    readers[need].append(reader)
+        found: list[int] = []
+        known: set[int] = set()
+        while not self._are_read[place - first] and len(readers[place]) == 1:
+            (reader,) = readers[place]
+            needs = self._calls[reader - first].needs
+            if any(n > begin and n not in known for n in needs):
+                break
+            found.append(reader)
+            known.add(reader)
+            place = reader
+        return found
 
     def leaving(self, values: Sequence[Any], left: Container[int]) -> list[Any]:
-        """What leaves the process of each call; None where its value does not."""
+        """What leaves the process of each call; what stands for a value that nobody else reads."""
         wanted = bytearray(self._are_read)
         first = self._first
         for place, call in enumerate(self._calls, first) if left else ():
@@ -95,6 +83,8 @@ class Captives:
                     if need >= first:
                         wanted[need - first] = 1
         return [
-            value if is_wanted or type(value) is Failure else None
+            value
+            if is_wanted or type(value) is Failure
+            else (None if type(value) in PLAIN else _STAYS)
             for value, is_wanted in zip(values[first:], wanted, strict=True)
         ]

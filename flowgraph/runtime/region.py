@@ -143,7 +143,7 @@ class Stint(Work):
         """Do it."""
         known: Known = inputs[0].value
         if known.walk is not None:
-            return Outcome(Done([], *self._walked(scope, known.missing, known.walk)))
+            return self._walked(scope, known, known.walk)
         calls = self._calls()  # which may take longer than to make them
         values, missing = known.values, known.missing
         unreadable: dict[int, BaseException] = {}
@@ -159,7 +159,7 @@ class Stint(Work):
         if unreadable:
             todo = self._without_readers(scope, todo, values, missing, unreadable)
         try:
-            self._make(scope, calling, todo, self.seconds)
+            self._make(scope, calling, todo, self.seconds, self.bound)
         except Halt:
             if scope.control.line is not None and scope.is_over():
                 raise
@@ -193,33 +193,38 @@ class Stint(Work):
         stages = scope.control.code.stages()
         functions = {number: stages[number].function for number in self.stages}
         captives = Captives(calls, begin, are_read)
-        walk = Walk(Row(calls, [call.node for call in calls], functions), inputs, captives.bound_to)
-        missing: dict[int, Failure | Skip] = {}
-        left, busy = self._walked(scope, missing, walk)
+        walk = Walk(Row(calls, [call.node for call in calls], functions), inputs, captives.chain)
+        assert isinstance(self.slots, range)
+        begun, slept, stop, apart = scope.now(), 0.0, self.slots.stop, False
+        try:
+            raised = walk.make(scope, self.slots, begun + self.seconds, self._teller(scope))
+            end = begin + walk.made
+            alone: Sequence[int] = ()
+            if raised is None and end > begin and type(walk.values[-1]) not in PLAIN:
+                alone = [k for k in captives.chain(end - 1) if k not in walk.given_back]
+            if raised is not None or alone:
+                apart = True  # the driver tells apart all others, and may have them at once
+                bound = frozenset(alone)
+                calling = Calling(scope, walk.number(), {})
+                calling.left.update(range(end + (raised is not None), stop))
+                calling.left -= bound
+                if raised is not None:
+                    calling.failed(end, calls[end - begin], *raised)
+                self._make(scope, calling, [(k, calls[k - begin]) for k in alone], 0.0, bound)
+                slept = calling.slept
+        except Halt:
+            if scope.control.line is not None and scope.is_over():
+                raise
+            apart = True
         values = walk.number()
-        if left:
-            made = set()
-            calling = Calling(scope, values, missing)
-            for place in captives.bound(left, values):
-                if place not in walk.given_back:
-                    calling.make([(place, calls[place - begin])])
-                    made.add(place)
-            if made:
-                left = frozenset(left) - made
+        left: frozenset[int] | range = range(begin + walk.made, stop)
+        if apart:
+            left = frozenset([k for k in self.slots if values[k] is UNREACHED])
+        busy = scope.now() - begun - slept
         return self._sent(scope, captives.leaving(values, left), left, busy)
 
-    def _walked(
-        self, scope: Scope, missing: dict[int, Failure | Skip], walk: Walk
-    ) -> tuple[frozenset[int] | range, float]:
-        """Make calls in a row, those behind one that fails as any others.
-
-        Returns
-        -------
-        left : frozenset of int, or range
-            The places of those that were not begun.
-        busy : float
-            Seconds that the others took.
-        """
+    def _walked(self, scope: Scope, known: Known, walk: Walk) -> Outcome:
+        """Make calls in a row; those behind one that fails as any others."""
         assert isinstance(self.slots, range)
         left: Collection[int] = ()
         begun, slept, before = scope.now(), 0.0, walk.made
@@ -230,22 +235,21 @@ class Stint(Work):
                 made = walk.made - before
                 left = self.slots[made:]
             if raised is not None:
-                calling = Calling(scope, walk.number(), missing)
+                calling = Calling(scope, walk.number(), known.missing)
                 todo = [*zip(self.slots, self._calls(), strict=True)][made:]
                 todo = [each for each in todo if each[0] not in walk.given_back]
                 left = calling.left
                 calling.left.update(walk.given_back)
                 calling.failed(*todo[0], *raised)
-                self._make(scope, calling, todo[1:], begun + self.seconds - scope.now())
+                seconds = begun + self.seconds - scope.now()
+                self._make(scope, calling, todo[1:], seconds, self.bound)
                 slept = calling.slept
         except Halt:
-            if scope.control.line is not None and scope.is_over():
-                raise
             if not isinstance(left, range):
                 left = {*left, *(k for k in self.slots if walk.number()[k] is UNREACHED)}
         if not isinstance(left, range):
             left = frozenset(left)
-        return left, scope.now() - begun - slept
+        return Outcome(Done([], left, scope.now() - begun - slept))
 
     def _without_readers(
         self,
@@ -287,20 +291,21 @@ class Stint(Work):
         self,
         scope: Scope,
         calling: Calling,
-        todo: Iterable[tuple[int, OneCall]],
+        calls: Iterable[tuple[int, OneCall]],
         seconds: float,
+        bound: frozenset[int],
     ) -> None:
         """Make calls; those that would wait for a slow one are given back, and left."""
         tell = self._teller(scope)
         if tell is None:
-            calling.make(todo, seconds, self.bound)
+            calling.make(calls, seconds, bound)
             return
         until = scope.now() + seconds + GRACE
         patience = _SLOWER * seconds / len(self.slots)
-        unbegun = Unbegun(todo, until, self.bound, tell, calling.left, patience=patience)
+        unbegun = Unbegun(calls, until, bound, tell, calling.left, patience=patience)
         lookout.watch(unbegun)
         try:
-            calling.make(unbegun, seconds, self.bound)
+            calling.make(unbegun, seconds, bound)
         finally:
             lookout.leave(unbegun)
             unbegun.close()

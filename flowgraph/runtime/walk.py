@@ -65,8 +65,9 @@ class Walk:
         What is made.
     inputs : sequence
         The values of what it reads.
-    bound_to : callable, optional
-        Gives the places of the calls that go with one, which are not given back while it is slow.
+    chain : callable, optional
+        Gives the places of the calls that go with one: they are not given back while it is slow,
+        and a row ends with the first value that is not of the commonest types.
 
     Attributes
     ----------
@@ -91,7 +92,7 @@ class Walk:
 
     __slots__ = (
         "_base",
-        "_bound_to",
+        "_chain",
         "_closed",
         "_end",
         "_items",
@@ -109,13 +110,13 @@ class Walk:
         self,
         row: Row,
         inputs: Sequence[Any],
-        bound_to: Callable[[int, Sequence[Any]], frozenset[int]] | None = None,
+        chain: Callable[[int], Sequence[int]] | None = None,
     ) -> None:
         self.values = list(inputs)
         self.given_back: frozenset[int] = frozenset()
         self._row = row
         self._base = len(inputs)
-        self._bound_to = bound_to
+        self._chain = chain
         self._numbered: list[Any] | None = None
         self._items: Iterator[Declared] = iter(())
         self._end = 0
@@ -194,7 +195,7 @@ class Walk:
         now, note = scope.now, strip.ended.append
         scope.check()
         value_of, add, kinds, ended = values.__getitem__, values.append, set(PLAIN), now()
-        stage: Any = None
+        stage, ends = None, False
         function: Callable[..., Any] = fill
         look_at, soon, before = ended + _LOOK, ended + _SOON, len(values)
         for call in items:
@@ -228,11 +229,14 @@ class Walk:
                     if hasattr(type(made), "__next__"):
                         made = list(made)
                     kinds.add(type(made))
+                    ends = self._chain is not None
             except BaseException as error:
                 return Raised(error, ended)
             ended = now()
             note(ended)
             add(made)  # last of all: by this the call counts as made
+            if ends:
+                break
         return None
 
     def look(self, now: float) -> None:
@@ -253,8 +257,8 @@ class Walk:
                 # None is taken out any more: there is the one behind those that are made, at most.
                 kept = min(self.made + 1, self._end)
                 taken = frozenset(range(self._base + kept, self._base + self._end))
-                if self._bound_to is not None:
-                    taken -= self._bound_to(self._base + kept - 1, self.values)
+                if self._chain is not None:
+                    taken = taken.difference(self._chain(self._base + kept - 1))
                 self.given_back, self._end = taken, kept
             with suppress(Exception):  # else it is told when the stint ends
                 self._tell(taken)
