@@ -58,8 +58,9 @@ class Foreman:
     share; else one worker gets them all, and what becomes ready by them: to hand
     calls out would take longer than to make them.
 
-    As long as calls take but microseconds, and what they give is small and stays in the
-    process, one worker makes them in a row, as they stand: nothing has to be known of each.
+    As long as calls take but microseconds, and what they give is small, workers make them in
+    rows, as they stand: nothing has to be known of each.  In this process one worker makes
+    all; elsewhere each gets a range, as far as they can do without one another's.
 
     Once values turn out to be so heavy that they had better stay on their workers,
     stints are fixed sets of calls, cut finer: if one is lost with its worker, what
