@@ -142,6 +142,8 @@ def test_a_graph_says_what_was_declared_at_any_time():
     assert repr(b) == "<Node 'up-2' of graph 'seen'>"
     with pytest.raises(TypeError, match="Node 'up' has no value before the graph runs"):
         bool(a)
+    with pytest.raises(TypeError, match="'Node' and 'int'"):
+        a + 1
 
 
 # Copies

@@ -32,8 +32,6 @@ _WORTH: Final = 5
 """What part of a stint the calls that are ready must take together, for them to be shared."""
 _SUSPECTS: Final = 32
 """Stints that the calls of one are cut into, that took its workers down."""
-_FEW: Final = 10
-"""Calls of a stint, below which a worker far away has the next one waiting."""
 _HEAVY: Final = 1_000_000
 """Bytes that a stint keeps on its worker, from which on values stay where they are made."""
 _LIGHT: Final = 8
@@ -41,9 +39,9 @@ _LIGHT: Final = 8
 _ROW: Final = 0.1
 """Seconds of a stint in a straight row of quick calls."""
 _ALONE: Final = 15e-6
-"""Seconds of a call, above which calls that one process makes for others are told apart.
+"""Seconds of a call, above which those of a row that one process has alone are told apart.
 
-To have them made by two takes as long as this for each: what is known of it is kept by its place.
+To tell them apart cost about 12 µs a call of the DAG of layers.
 """
 _NOTHING: Final[frozenset[int]] = frozenset()
 
@@ -163,7 +161,7 @@ class Foreman:
             at_once = self._rule.workers if self._travels else 1
             return None if self.over or len(self._away) >= at_once else self._straight_stint(tell)
         rule, ready, pace = self._rule, self._roster.ready, self._pace
-        if self.over or not ready or len(self._away) >= self._at_once():
+        if self.over or not ready or len(self._away) >= rule.at_once(pace):
             return None
         if self._suspects:
             claim = self._roster.claim(self._portion)
@@ -185,43 +183,32 @@ class Foreman:
         claim = self._roster.claim(min(many, -(-ready // (rule.workers * finer))))
         return self._stint(claim, tell)
 
-    def _at_once(self) -> int:
-        """How many stints may be under way.
-
-        Far away a worker finds the next one when it ends one, but only if calls are
-        neither quick nor slow: it could not go on with it, if it were at a slow one.
-        """
-        rule, pace = self._rule, self._pace
-        is_short = pace is not None and rule.seconds / _FEW <= pace <= 2 * rule.seconds
-        return rule.workers * (2 if rule.far and is_short else 1)
-
     def _straight_stint(self, tell: Tell | None) -> tuple[Stint, Outcome] | None:
         """A stint of the calls that stand next; None if they wait for those under way."""
-        slots, seconds = self._roster.ahead(self._many_in_a_row()), self._rule.seconds
+        ranges, seconds = self._roster.ranges, self._rule.seconds
+        slots = ranges.ahead(self._range() if self._travels else self._rule.row)
         if not slots:
             return None
         if self._travels or self._pace is not None:
             seconds = max(seconds, _ROW)
-        row = self._roster.read_by_others(slots) if self._travels else None
+        row = ranges.read_by_others(slots) if self._travels else None
         stint = self._made(slots, _NOTHING, _NOTHING, seconds, tell, row)
         if self._travels:
             self._rows[stint.part] = slots
         return stint, Outcome(self._roster.known(slots))
 
-    def _many_in_a_row(self) -> int:
-        """How many calls the next straight stint has, at most."""
-        rule, pace, left = self._rule, self._pace, self._roster.unclaimed
-        if not self._travels or not left:
-            return rule.row
-        share = -(-left // (rule.workers - (len(self._away) if pace is None else 0)))
-        self._alone = not self._roster.is_free_of(share)
+    def _range(self) -> int:
+        """How many calls of a straight row another process gets next, at most."""
+        ranges, workers = self._roster.ranges, self._rule.workers
+        if not ranges.unclaimed:
+            return 0
+        if self._pace is None:
+            workers -= len(self._away)
+        share = -(-ranges.unclaimed // workers)
+        self._alone = not ranges.is_free_of(share)
         if self._alone:  # then one worker may as well have them all
-            return left
-        most = rule.most if pace is None else min(rule.most, int(_ROW / pace) + 1)
-        if pace is None:
-            return min(-(-share // rule.first), most)
-        # Half of its share, until that is too little: so all end at the same time.
-        return min(most, max(-(-share // 2), int(rule.seconds / pace)))
+            return ranges.unclaimed
+        return self._rule.part(share, self._pace, _ROW)
 
     def _stint(self, claim: Claim, tell: Tell | None) -> tuple[Stint, Outcome]:
         seconds = inf if self._fixed else self._rule.length(self._pace)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
-from itertools import chain, islice
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from flowgraph.backends.ranges import Ranges
 from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.handover import Known
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Claim", "Roster"]
 
 _FREE, _GIVEN, _MADE = range(3)
-_needs: Final = attrgetter("needs")
 _SMALL: Final = frozenset({int, float, bool, complex, type(None)})
 """Types of values that are not worth being dropped when nobody reads them any more."""
 
@@ -65,6 +62,8 @@ class Roster:
         Calls that are not made.
     straight : bool
         True as long as calls are made in a row.
+    ranges : Ranges
+        How far that is.
 
     Examples
     --------
@@ -105,14 +104,11 @@ class Roster:
         if row is not None and not travels and not self._missing:
             straight = row()
             self._walk = Walk(straight, self._values)
-            self._count = self.open = len(straight.calls)
+            self.open = len(straight.calls)
         else:
-            self._count = self.open = len(self._calls)
-            self._values += [UNREACHED] * self._count
-        self._made = 0
-        self._handed = 0
-        self._early: dict[int, int] = {}
-        self._singles: list[tuple[int, int]] | None = None
+            self.open = len(self._calls)
+            self._values += [UNREACHED] * self.open
+        self.ranges = Ranges(calls.open, self._base, self.open, self._gives, travels=travels)
         self._readers: dict[int, list[int]] = {}
         self._waits: list[int] = []
         self._unread: dict[int, int] = {}
@@ -130,61 +126,6 @@ class Roster:
     def ready(self) -> int:
         """How many calls wait for nothing."""
         return len(self._ready)
-
-    def ahead(self, many: int) -> range:
-        """Take the next calls of a straight row, at most so many; gives their places.
-
-        None of them reads what others that are under way will make.  They may be more, if
-        one behind them is alone in reading what one of them makes, and reads nothing else:
-        that value may be one that cannot leave its process.
-        """
-        begin = self._handed
-        end = min(begin + many, self._count)
-        if begin > self._made:
-            end = self._free_of(begin, end)
-            if self._parts_a_pair(begin, end):
-                end = begin
-        elif self._travels and self._parts_a_pair(begin, end):
-            end = self._count
-        self._handed = end
-        return range(self._base + begin, self._base + end)
-
-    def _free_of(self, begin: int, end: int) -> int:
-        """Where calls from one on to another end that read nothing that is under way."""
-        low, high, calls = self._base + self._made, self._base + begin, self._calls
-        for k in range(begin, end):
-            if any(low <= need < high for need in calls[k].needs):
-                return k
-        return end
-
-    @property
-    def unclaimed(self) -> int:
-        """How many calls of a straight row nobody has yet."""
-        return self._count - self._handed
-
-    def is_free_of(self, many: int) -> bool:
-        """True if the calls behind so many that are next in a row can do without them, it seems."""
-        begin, end = self._handed, self._handed + many
-        if end >= self._count:
-            return True
-        reads_none = all(need < self._base + begin for need in self._calls[end].needs)
-        return reads_none and not self._parts_a_pair(begin, end)
-
-    def _parts_a_pair(self, begin: int, end: int) -> bool:
-        """True if a call behind some reads nothing but what one of them makes."""
-        if self._singles is None:
-            needs = enumerate(map(_needs, self._calls))
-            self._singles = [(k, need[0] - self._base) for k, need in needs if len(need) == 1]
-        behind = islice(self._singles, bisect_left(self._singles, (end, 0)), None)
-        return any(begin <= need < end for _, need in behind)
-
-    def read_by_others(self, slots: range) -> bytes:
-        """For each call 1 if its value is wanted, or read by others than these calls."""
-        begin, end = slots.start - self._base, slots.stop - self._base
-        later = set(chain.from_iterable(map(_needs, self._calls[end:])))
-        if self._gives:
-            later.update([self._base + k for k in self._gives if begin <= k < end])
-        return bytes(map(later.__contains__, slots))
 
     def passed(self, slots: range, left: Container[int], given: Sequence[Any] = ()) -> bool:
         """Note what a stint made of a straight row; False, and nothing is noted, if that ends.
@@ -214,17 +155,11 @@ class Roster:
             values = (self._values if self._walk is None else self._walk.values)[slots.start : end]
         if not _SMALL.issuperset(map(type, values)):
             return False  # also where a call was not reached, and for one that failed
-        begin = slots.start - self._base
-        if end < slots.stop:  # those behind it may be under way
-            if self._handed > slots.stop - self._base or begin > self._made:
-                return False
-            self._handed = end - self._base
+        if not self.ranges.passed(slots, end):
+            return False
         if self._travels:
             self._values[slots.start : end] = values
         self.open -= made
-        self._early[begin] = begin + made
-        while (reached := self._early.pop(self._made, None)) is not None and reached > self._made:
-            self._made = reached
         return True
 
     def _tell_apart(self) -> None:
@@ -242,10 +177,11 @@ class Roster:
         """
         self.straight = False
         self._tell_apart()
-        base, count, made, calls = self._base, self._count, self._made, self._calls
+        base, made, calls = self._base, self.ranges.made, self._calls
+        count = len(calls)
         self._state = state = bytearray([_MADE]) * made + bytearray(count - made)
-        for begin, end in self._early.items():
-            state[begin:end] = bytes([_MADE]) * (end - begin)
+        for early in self.ranges.early():
+            state[early.start : early.stop] = bytes([_MADE]) * len(early)
         readers: dict[int, list[int]] = defaultdict(list)
         self._readers = readers
         self._waits = waits = [0] * count
@@ -356,7 +292,7 @@ class Roster:
 
     def given(self, gives: Iterable[int]) -> list[Any]:
         """What these calls gave, or have given so far."""
-        values, base, state, made = self._values, self._base, self._state, self._made
+        values, base, state, made = self._values, self._base, self._state, self.ranges.made
         if self._walk is not None:
             values = self._walk.values
         return [

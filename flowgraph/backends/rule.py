@@ -9,6 +9,8 @@ __all__ = ["Rule"]
 
 _MANY: Final = 50
 """Calls of a long stint, at least."""
+_FEW: Final = 10
+"""Calls of a stint, below which a worker far away has the next one waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,40 @@ class Rule:
         9
         """
         return min(self.most, -(-ready // (self.first * self.workers)))
+
+    def part(self, share: int, pace: float | None, longest: float) -> int:
+        """How many calls of its share of a straight row a worker gets at once.
+
+        Half of it, until that is too little: so all end at the same time.
+
+        Parameters
+        ----------
+        share : int
+            Calls for each worker.
+        pace : float or None
+            Seconds of a call; None if that is not known.
+        longest : float
+            Seconds for all, at most.
+
+        Examples
+        --------
+        >>> rule = Rule(workers=2, seconds=0.005)
+        >>> rule.part(1000, None, 0.1), rule.part(1000, 0.001, 0.1), rule.part(20, 1e-6, 0.1)
+        (250, 101, 4096)
+        """
+        if pace is None:
+            return min(-(-share // self.first), self.most)
+        most = min(self.most, int(longest / pace) + 1)
+        return min(most, max(-(-share // 2), int(self.seconds / pace)))
+
+    def at_once(self, pace: float | None) -> int:
+        """How many stints may be under way, of calls that take so long.
+
+        Far away a worker finds the next one when it ends one, but only if calls are
+        neither quick nor slow: it could not go on with it, if it were at a slow one.
+        """
+        is_short = pace is not None and self.seconds / _FEW <= pace <= 2 * self.seconds
+        return self.workers * (2 if self.far and is_short else 1)
 
     def length(self, pace: float | None) -> float:
         """How long a stint is, in seconds, if a call takes so long; None if that is not known.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
+from typing import TYPE_CHECKING, Final, NamedTuple, overload
 
 from flowgraph.compiler.steps import Constant, stages_of
 from flowgraph.declare.steps import (
@@ -82,9 +82,6 @@ class CallNodes(Sequence[NodeInfo]):
         self._tell: Callable[[], Columns] | None = tell
         self._told: Columns | None = None
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _told, (self._stages, self._columns)
-
     @property
     def _columns(self) -> Columns:
         tell = self._tell
@@ -120,10 +117,6 @@ class CallNodes(Sequence[NodeInfo]):
         return map(_new, repeat(NodeInfo), columns)
 
 
-def _told(stages: Sequence[str], columns: Columns) -> CallNodes:
-    return CallNodes(stages, lambda: columns)
-
-
 def _table_of(calls: Sequence[Call]) -> CallNodes:
     """The nodes of steps that are single calls; keeps none of them, with its arguments."""
     conditional = [k for k, call in enumerate(calls) if call.condition is not MISSING]
@@ -132,7 +125,7 @@ def _table_of(calls: Sequence[Call]) -> CallNodes:
         list(map(_needs, calls)),
         dict.fromkeys(conditional, "when"),
     )
-    return _told([call.stage.name for call in calls], columns)
+    return CallNodes([call.stage.name for call in calls], lambda: columns)
 
 
 def names_of(nodes: Sequence[NodeInfo]) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from flowgraph.compiler import story
 from flowgraph.compiler.coarsen import coarsen
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.drafts import Lowered
     from flowgraph.compiler.nodes import NodeInfo
-    from flowgraph.declare.node import Handle
+    from flowgraph.declare.node import Handle, Node
     from flowgraph.declare.register import Register
     from flowgraph.declare.steps import Step
 
@@ -123,7 +123,7 @@ def compile_declared(
     calls = graph.calls
     if calls and not params:
         with no_collections() if len(calls) > _FEW else nullcontext():
-            straight = lower_straight(calls, targets, shape)
+            straight = lower_straight(calls, cast("Sequence[Node[Any]]", targets), shape)
         if straight is not None:
             lowered, nodes = straight
             return _plan(graph.name, nodes, shape, lowered, partial(_of_all, graph, targets, shape))

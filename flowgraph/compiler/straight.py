@@ -20,7 +20,6 @@ from flowgraph.compiler.nodes import CallNodes
 from flowgraph.compiler.plan import Job, Target
 from flowgraph.compiler.regions import too_few
 from flowgraph.compiler.steps import NO_ANNOTATIONS
-from flowgraph.declare.node import Called
 from flowgraph.runtime.calling import OneCall
 from flowgraph.runtime.code import Later
 from flowgraph.runtime.place import Place
@@ -32,10 +31,10 @@ if TYPE_CHECKING:
 
     from flowgraph.compiler.batches import Shape
     from flowgraph.compiler.nodes import Columns, NodeInfo
-    from flowgraph.declare.node import Handle
+    from flowgraph.declare.node import Node
     from flowgraph.declare.stage import Stage
 
-    Calls = Sequence[Called[Any]]
+    Calls = Sequence[Node[Any]]
 
 __all__ = ["lower_straight"]
 
@@ -46,15 +45,15 @@ _stage: Final = attrgetter("stage")
 
 
 def lower_straight(
-    calls: Calls, targets: Sequence[Handle], shape: Shape
+    calls: Calls, targets: Sequence[Node[Any]], shape: Shape
 ) -> tuple[Lowered, Sequence[NodeInfo]] | None:
     """The one task of a graph's calls, and its nodes; None if a region is not all that they are.
 
     Parameters
     ----------
-    calls : sequence of Called
+    calls : sequence of Node
         All nodes of the graph, each behind those that it needs.
-    targets : sequence of Handle
+    targets : sequence of Node
         Those that are wanted; empty for all that no other needs.
     shape : Shape
         What the plan is made for.
@@ -65,7 +64,7 @@ def lower_straight(
     read = set(chain.from_iterable(map(_needs, calls)))
     if not targets:
         targets = [call for call in calls if call.number not in read]
-    wanted = tuple([target.number for target in targets if isinstance(target, Called)])
+    wanted = tuple([target.number for target in targets])
     if len(read.union(wanted)) < len(calls):
         return None
     column = list(map(_stage, calls))

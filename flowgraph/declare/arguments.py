@@ -7,7 +7,7 @@ from itertools import chain, groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.declare.node import Called, Handle, Node
+from flowgraph.declare.node import Handle, Node
 from flowgraph.errors import GraphError
 from flowgraph.runtime.call import PLAIN, InOrder, Nest, Slot, in_order, slots
 from flowgraph.runtime.call import slot as slot_at
@@ -30,7 +30,7 @@ _CONTAINERS: Final = (
 )
 """Where nodes are looked for: found in the first three, refused in the others."""
 
-_NODES: Final = frozenset({Node, Called})
+_NODES: Final = frozenset({Node})
 _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *_CONTAINERS)
 _OPEN: Final = object()
@@ -189,14 +189,14 @@ def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[int, ...]
     count = len(args)
     if count == 1:
         (only,) = args
-        if type(only) is Called and only.graph is graph:
+        if type(only) is Node and only.graph is graph and only.number >= 0:
             return _ONE, (only.number,)
         return (args, ()) if type(only) in PLAIN else None
     if count > _FEW:
         return _many(graph, args)
     needs: list[int] = []
     for arg in args:
-        if type(arg) is Called and arg.graph is graph and arg.number not in needs:
+        if type(arg) is Node and arg.graph is graph and -1 < arg.number not in needs:
             needs.append(arg.number)
         elif type(arg) not in PLAIN:
             return None
@@ -206,7 +206,7 @@ def frozen(graph: Register, args: Templates) -> tuple[Templates, tuple[int, ...]
     if nodes == count:
         return in_order(count), tuple(needs)
     places = iter(slots(0, nodes))
-    return tuple([next(places) if type(arg) is Called else arg for arg in args]), tuple(needs)
+    return tuple([next(places) if type(arg) is Node else arg for arg in args]), tuple(needs)
 
 
 def _many(graph: Register, args: Templates) -> tuple[Templates, tuple[int, ...]] | None:
@@ -214,18 +214,20 @@ def _many(graph: Register, args: Templates) -> tuple[Templates, tuple[int, ...]]
     kinds = set(map(type, args))
     if kinds <= PLAIN:
         return args, ()
-    if kinds != {Called} or [arg for arg in args if arg.graph is not graph]:
+    if kinds != _NODES or [arg for arg in args if arg.graph is not graph]:
         return None
-    needs = tuple([arg.number for arg in args])
-    return (in_order(len(args)), needs) if len(set(needs)) == len(args) else None
+    needs = numbers_of(args)
+    if needs is None or len(set(needs)) < len(args):
+        return None
+    return in_order(len(args)), needs
 
 
-def numbers_of(nodes: Iterable[Handle]) -> tuple[int, ...] | None:
-    """The numbers of nodes; None if one of them is no `Called`."""
-    nodes = tuple(nodes)
-    if not {Called}.issuperset(map(type, nodes)):
+def numbers_of(nodes: Sequence[Any]) -> tuple[int, ...] | None:
+    """The numbers of nodes; None if one of them is no call of which nothing else is kept."""
+    if not _NODES.issuperset(map(type, nodes)):
         return None
-    return tuple([node.number for node in nodes])  # type: ignore[attr-defined]  # see above
+    numbers = tuple([node.number for node in nodes])
+    return None if -1 in numbers else numbers
 
 
 def are_light(*templates: Iterable[Any]) -> bool:
@@ -240,7 +242,7 @@ def are_light(*templates: Iterable[Any]) -> bool:
     return True
 
 
-def is_plain(call: Call | Called[Any]) -> bool:
+def is_plain(call: Call | Node[Any]) -> bool:
     """True if all arguments of a call are nodes, or constants of the commonest types."""
     args = call.args
     if call.kwargs:

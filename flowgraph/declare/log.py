@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.declare.names import numbered
-from flowgraph.declare.node import Called
+from flowgraph.declare.node import Node
 from flowgraph.declare.steps import plain_call
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class Log:
 
     Attributes
     ----------
-    calls : list of Called
+    calls : list of Node
         Each behind those that it needs.
     settled : int
         How many of them are entered under their names.
     """
 
     def __init__(self, nodes: dict[str, Handle], steps: dict[str, Step], names: Names) -> None:
-        self.calls: list[Called[Any]] = []
+        self.calls: list[Node[Any]] = []
         self.settled = 0
         self._stepped = 0
         self._asked = 0
@@ -69,9 +69,9 @@ class Log:
         args: tuple[Any, ...],
         needs: tuple[int, ...],
         kwargs: tuple[tuple[str, Any], ...] = (),
-    ) -> Called[Any]:
-        """The node of a new call; see `Called`."""
-        node: Called[Any] = _new(Called)
+    ) -> Node[Any]:
+        """The node of a new call; see `Node`."""
+        node: Node[Any] = _new(Node)
         node.graph = graph
         node._name = ""
         node.number = len(self.calls)
@@ -90,7 +90,7 @@ class Log:
             for node in islice(self.calls, self.settled, None):
                 self.enter(node, self._names.unique(node.stage.name))
 
-    def enter(self, node: Called[Any], name: str) -> None:
+    def enter(self, node: Node[Any], name: str) -> None:
         """Enter the first call that is not entered, under a name that nobody has."""
         node._name = name
         self._nodes[name] = node
@@ -109,7 +109,7 @@ class Log:
                 self._steps[node._name] = step
                 self._stepped += 1
 
-    def name_of(self, node: Called[Any]) -> str:
+    def name_of(self, node: Node[Any]) -> str:
         """The name of a call that has none yet.
 
         One name takes a glance at the calls before it.  Whoever asks for several gets all made.
@@ -122,7 +122,7 @@ class Log:
                 node._name = name
             return node._name
 
-    def _found(self, node: Called[Any]) -> str:
+    def _found(self, node: Node[Any]) -> str:
         """The name that `settle` will give; empty if that depends on other names."""
         before = list(map(_stage, islice(self.calls, node.number)))
         default, stages = node.stage.name, {node.stage, *before}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
-__all__ = ["Called", "Collection", "Handle", "Node", "handles_of", "names_of"]
+__all__ = ["Collection", "Handle", "Node", "handles_of", "names_of"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -86,12 +86,8 @@ class Handle:
         self._no_value("be indexed", "index in a stage: g.task(operator.getitem, node, key)")
 
     def _no_value(self, what: str, instead: str) -> NoReturn:
-        known = f"{self._kind} '{self.name}' has no value before the graph runs"
+        known = f"{type(self).__name__} '{self.name}' has no value before the graph runs"
         raise TypeError(f"{known}, so it cannot {what}; {instead}.")
-
-    @property
-    def _kind(self) -> str:
-        return type(self).__name__
 
     def _instead_of_iter(self) -> str:
         return "g.items(node) makes a collection of what it gives"
@@ -100,29 +96,25 @@ class Handle:
         return "use g.task(len, node)"
 
     def __repr__(self) -> str:
-        return f"<{self._kind} '{self.name}' of graph '{self.graph.name}'>"
+        return f"<{type(self).__name__} '{self.name}' of graph '{self.graph.name}'>"
 
 
 class Node(Handle, Generic[T_co]):
-    """A node with one value: what a task, a reduction or a parameter gives."""
+    """A node with one value: what a task, a reduction or a parameter gives.
 
-    __slots__ = ()
-
-
-class Called(Node[T_co]):
-    """The node of a call of which nothing else is kept: it is what was declared.
-
-    A graph may have a hundred thousand of these.  So its name is made when
-    somebody asks for it, and its step when it is needed; see `Log`.
+    Of most calls nothing else is kept: the node is what was declared.  A graph may have a
+    hundred thousand of these.  So its name is made when somebody asks for it, and its step
+    when it is needed; see `flowgraph.declare.log.Log`.
 
     Attributes
     ----------
     number : int
-        Its place among the calls of its graph.
+        Its place among the calls that are kept so; -1 for other nodes, which have nothing of
+        what follows.
     stage : Stage
         What is called.
     args, kwargs : tuple
-        Templates of the arguments, as in a `Call`.
+        Templates of the arguments, as in a `flowgraph.declare.steps.Call`.
     needs : tuple of int
         The numbers of the calls that slots stand for.  Numbers, as Python's collector
         need not look at a tuple of those, again and again.
@@ -136,14 +128,14 @@ class Called(Node[T_co]):
     kwargs: tuple[tuple[str, Any], ...]
     needs: tuple[int, ...]
 
+    def __init__(self, graph: Declarations, name: str) -> None:
+        super().__init__(graph, name)
+        self.number = -1
+
     @property
     def name(self) -> str:
         """Its name in its graph."""
         return self._name or self.graph.log.name_of(self)
-
-    @property
-    def _kind(self) -> str:
-        return "Node"
 
 
 class Collection(Handle):

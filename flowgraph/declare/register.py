@@ -15,7 +15,7 @@ from flowgraph.errors import GraphError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from flowgraph.declare.node import Called, Handle
+    from flowgraph.declare.node import Handle
     from flowgraph.declare.steps import Step
 
 __all__ = ["Register"]
@@ -59,7 +59,7 @@ class Register(Stages):
         return MappingProxyType(self._steps)
 
     @property
-    def calls(self) -> Sequence[Called[Any]] | None:
+    def calls(self) -> Sequence[Node[Any]] | None:
         """All nodes, if each is a call that is kept as it was declared; else None."""
         only_calls = len(self._nodes) == self.log.settled and not self._replaced
         return self.log.calls if only_calls else None

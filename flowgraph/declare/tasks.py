@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flowgraph.declare.arguments import Freezer, are_light, frozen, numbers_of
-from flowgraph.declare.node import Called, names_of
+from flowgraph.declare.node import Node, names_of
 from flowgraph.declare.register import Register
 from flowgraph.declare.steps import MISSING, Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from flowgraph.declare.node import Handle, Node
+    from flowgraph.declare.node import Handle
 
 __all__ = ["Tasks"]
 
@@ -81,7 +81,7 @@ class Tasks(Register):
         simple = frozen(self, args)
         if simple is None:
             return self._call(fn, args, kwargs)
-        node: Called[R] = _new(Called)  # as `Log.add` does it, in half of the time
+        node: Node[R] = _new(Node)  # as `Log.add` does it, in half of the time
         calls = self.log.calls
         node.graph, node._name, node.stage = self, "", stage  # type: ignore[assignment]  # a graph
         node.args, node.needs = simple

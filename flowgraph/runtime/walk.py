@@ -180,7 +180,7 @@ class Walk:
                 lookout.leave(self)
                 with self._lock:
                     self._closed = True
-            if raised is None and self.given_back and self.made < self._end:
+            if raised is None and self._chain is None and self.given_back and self.made < self._end:
                 # It was not begun when those behind it were given back.
                 raised = self._go(scope, strip, iter(calls[self.made : self._end]), inf)
         finally:
@@ -195,7 +195,7 @@ class Walk:
         now, note = scope.now, strip.ended.append
         scope.check()
         value_of, add, kinds, ended = values.__getitem__, values.append, set(PLAIN), now()
-        stage, ends = None, False
+        stage: Any = None
         function: Callable[..., Any] = fill
         look_at, soon, before = ended + _LOOK, ended + _SOON, len(values)
         for call in items:
@@ -229,14 +229,13 @@ class Walk:
                     if hasattr(type(made), "__next__"):
                         made = list(made)
                     kinds.add(type(made))
-                    ends = self._chain is not None
+                    if self._chain is not None:
+                        items.__setstate__(_END)  # type: ignore[attr-defined]  # it is the last one
             except BaseException as error:
                 return Raised(error, ended)
             ended = now()
             note(ended)
             add(made)  # last of all: by this the call counts as made
-            if ends:
-                break
         return None
 
     def look(self, now: float) -> None:
