@@ -176,7 +176,7 @@ def test_a_failed_value_has_its_error_in_the_json(command, write):
     (good, item), bad, after = json.loads(out)
     text = "failed{} after 1 attempt: ValueError('no 99,\\nplease')"
     assert (good, item) == (2, {"error": "stage 'double' " + text.format(" on item 1")})
-    assert bad == {"error": "stage 'double' " + text.format("")}
+    assert bad == {"error": "stage 'double', node 'bad', " + text.format("")}
     assert after["error"].startswith("node 'after' was skipped because 'bad' failed.")
     line = err.splitlines()[-1]
     assert line.startswith("error: stage 'double' failed")

@@ -279,10 +279,17 @@ def test_after_takes_one_or_several(g, wrap):
 
 
 @pytest.mark.parametrize(
-    ("after", "wrong"), [(5, "5"), (None, "None"), ([5], "5"), ("load", "'l'")]
+    ("after", "wrong", "mend"),
+    [
+        (5, "5", ""),
+        (None, "None", ""),
+        ([5], "5", ""),
+        ("load", "'load'", ", or g[name]"),
+        (["load"], "'load'", ", or g[name]"),
+    ],
 )
-def test_after_takes_nodes_only(g, after, wrong):
-    with raises(f"{wrong} is not a node: use what g.task, g.items or g.param gave."):
+def test_after_takes_nodes_only(g, after, wrong, mend):
+    with raises(f"{wrong} is not a node: use what g.task, g.items or g.param gave{mend}."):
         g.task(load, 1, after=after)
 
 

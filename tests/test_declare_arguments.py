@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import pytest
@@ -28,6 +29,14 @@ class Own:
         raise AssertionError("nobody should compare users' objects")
 
     __hash__ = None
+
+
+@dataclass
+class Photo:
+    """Not looked into but for nodes, which nobody would replace."""
+
+    size: object
+    kind: object = None
 
 
 @pytest.fixture
@@ -174,6 +183,8 @@ def test_nodes_in_containers(g, freezer):
         (lambda a: {a: 1}.keys(), "dict_keys"),
         (lambda a: MappingProxyType({"x": a}), "mappingproxy"),
         (lambda a: [1, {"x": ({a},)}], "set"),
+        (Photo, "Photo"),
+        (lambda a: Photo(1, {"x": [a]}), "Photo"),
     ],
 )
 def test_nodes_where_they_are_not_replaced(g, freezer, make, container):
@@ -183,6 +194,12 @@ def test_nodes_where_they_are_not_replaced(g, freezer, make, container):
         f"a node inside a {container} cannot be replaced by its value.\n"
         "Put it into a plain list, tuple or dict (as a value), or pass it as an argument."
     )
+
+
+def test_a_dataclass_without_nodes_is_shared(freezer):
+    photo = Photo([1], {"a": Photo})
+    assert freezer.template(photo) is photo
+    assert freezer.template(Photo) is Photo
 
 
 def test_a_node_of_another_graph(freezer):

@@ -136,7 +136,8 @@ def test_a_node_of_another_graph(g):
 def test_something_else_than_a_node(g):
     with Says(GraphError, "5 is not a node: use what g.task, g.items or g.param gave."):
         g.run(5)
-    with Says(GraphError, "'double' is not a node: use what g.task, g.items or g.param gave."):
+    told = "is not a node: use what g.task, g.items or g.param gave, or g[name]."
+    with Says(GraphError, f"'double' {told}"):
         g.task(double, 1, after=["double"])
 
 
@@ -445,7 +446,7 @@ def test_a_reduction_of_nothing(g, scheduler):
     with pytest.raises(StageError) as caught:
         g.run(scheduler=scheduler, workers=1)
     assert str(caught.value) == (
-        "stage 'add' failed after 1 attempt: " + repr(caught.value.__cause__)
+        "stage 'add', node 'total', failed after 1 attempt: " + repr(caught.value.__cause__)
     )
     assert str(caught.value.__cause__) == (
         "node 'total' has nothing to reduce, and no initial value: "

@@ -21,9 +21,9 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flowgraph.errors import FlowgraphError
+from flowgraph.errors import WorkerDied
 from flowgraph.runtime.child import AHEAD, READY
 from flowgraph.runtime.setting import package_folder
 from flowgraph.runtime.wire import read_message, write_message
@@ -48,8 +48,8 @@ _BUFFER = 1 << 18
 """Bytes that a line holds.  Linux has about this by itself, macOS 8 kB."""
 
 
-class ChildDied(FlowgraphError):
-    """A worker process went away while it ran a task.
+class ChildDied(WorkerDied):
+    """A worker process of the pool went away while it ran a task.
 
     Attributes
     ----------
@@ -64,6 +64,7 @@ class ChildDied(FlowgraphError):
     """
 
     def __init__(self, pid: int, exitcode: int, task: str, on_purpose: bool = False) -> None:
+        super().__init__(task, 1, f"process {pid}")
         self.pid = pid
         self.exitcode = exitcode
         self.task = task
@@ -77,7 +78,7 @@ class ChildDied(FlowgraphError):
             hint = "The system does this when memory runs out."
         if on_purpose:
             hint = "It was stopped on purpose."
-        super().__init__(f"worker process {pid} {how} while it ran {task}.\n{hint}")
+        self.args = (f"worker process {pid} {how} while it ran {task}.\n{hint}",)
 
     @property
     def signal(self) -> str | None:
@@ -89,7 +90,7 @@ class ChildDied(FlowgraphError):
         except ValueError:
             return str(-self.exitcode)
 
-    def __reduce__(self) -> tuple[type[ChildDied], tuple[int, int, str, bool]]:
+    def __reduce__(self) -> tuple[type[ChildDied], tuple[Any, ...]]:
         return type(self), (self.pid, self.exitcode, self.task, self.on_purpose)
 
 

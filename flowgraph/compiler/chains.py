@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from flowgraph.compiler.constants import own, own_kwargs
 from flowgraph.compiler.steps import Combine, stages_of
 from flowgraph.compiler.tasks import prefix_of
 from flowgraph.declare.steps import MISSING, Count, Each, Fold, Number, Product
@@ -96,8 +97,8 @@ def _link(tasks: Tasks, link: Each | Number | Product, places: Mapping[str, int]
         number,
         link.name,
         link.op,
-        tuple(renumber(arg, slots) for arg in link.args),
-        tuple((key, renumber(arg, slots)) for key, arg in link.kwargs),
+        tuple(renumber(arg, slots) for arg in own(link.args)),
+        tuple((key, renumber(arg, slots)) for key, arg in own_kwargs(link.kwargs)),
     )
 
 
@@ -106,7 +107,7 @@ def _fold(tasks: Tasks, step: Chain, fold: Fold) -> None:
     nothing: Any = tasks.drafts.parcel(())
     template = () if fold.initial is MISSING else (fold.initial,)
     slots = tuple(range(-1, len(fold.needs) - 1))
-    initial = Nest(tuple, tuple(renumber(item, slots) for item in template))
+    initial = Nest(tuple, tuple(renumber(item, slots) for item in own(template)))
     owned = [(f"initial value of '{step.name}'", item) for item in template]
     start = tasks.drafts.parcel(initial, *owned)
     others = tuple(tasks.of(need) for need in fold.needs[1:])

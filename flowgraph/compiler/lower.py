@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.calls import lower_group, lower_region, lower_series
 from flowgraph.compiler.chains import lower_chain
+from flowgraph.compiler.constants import own
 from flowgraph.compiler.drafts import Drafts, Lowered
 from flowgraph.compiler.steps import (
     Chain,
@@ -80,7 +81,7 @@ def _lower(tasks: Tasks, step: Step) -> None:
         case Pack():
             reads = [tasks.of(need) for need in step.needs]
             owned = (f"node '{step.name}'", step.template)
-            template = tasks.drafts.parcel(step.template, owned)
+            template = tasks.drafts.parcel(own((step.template,))[0], owned)
             tasks.value(step, "pack", light.Pack, reads, template=template)
         case Series():
             lower_series(tasks, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import fields, is_dataclass
 from itertools import chain, groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -104,6 +105,8 @@ class Freezer:
         if isinstance(value, Handle):
             return self._slot(value)
         if not isinstance(value, _CONTAINERS):
+            if is_dataclass(value) and any(map(holds_node, _fields(value))):
+                raise GraphError.hidden_node(type(value).__name__)
             return value
         seen = self._seen.get(id(value))
         if seen is None:
@@ -292,6 +295,11 @@ def _worth_a_look(values: Iterable[Any]) -> bool:
         inside = set(map(type, chain.from_iterable(pairs)))
         return any(issubclass(kind, _LOOKED_INTO) for kind in inside)
     return bool(looked_into)
+
+
+def _fields(value: Any) -> list[Any]:
+    """What a dataclass's object has in its fields; none of a class."""
+    return [] if isinstance(value, type) else [getattr(value, f.name, None) for f in fields(value)]
 
 
 def _has_slots(templates: list[Any]) -> bool:

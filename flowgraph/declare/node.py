@@ -158,7 +158,7 @@ def handles_of(graph: Register, handles: Any) -> tuple[Handle, ...]:
     GraphError
         If something else is among them, or a handle of another graph.
     """
-    single = isinstance(handles, Handle) or not isinstance(handles, Iterable)
+    single = isinstance(handles, Handle | str | bytes) or not isinstance(handles, Iterable)
     listed = (handles,) if single else tuple(handles)
     for handle in listed:
         if not isinstance(handle, Handle):

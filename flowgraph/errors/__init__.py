@@ -9,7 +9,7 @@
     ├── SchedulerError        a scheduler that does not answer
     ├── StageError            a stage's final failure; the original is its __cause__
     ├── StageTimeout          an attempt ran out of time; also a TimeoutError
-    ├── WorkerDied            a cluster gave a task up, as its workers died of it
+    ├── WorkerDied            a task was given up, as its workers died of it
     ├── SkippedError          a value that was never computed, and because of what
     └── RemoteError           stands in for an exception that could not be pickled
 

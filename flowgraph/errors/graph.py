@@ -127,7 +127,8 @@ class GraphError(FlowgraphError):
     @classmethod
     def not_a_node(cls, thing: object) -> GraphError:
         """Something else stands where a node is wanted."""
-        return cls(f"{safe_repr(thing)} is not a node: use what g.task, g.items or g.param gave.")
+        told = f"{safe_repr(thing)} is not a node: use what g.task, g.items or g.param gave"
+        return cls(f"{told}, or g[name]." if isinstance(thing, str) else f"{told}.")
 
     @classmethod
     def not_iterable(cls, thing: object) -> GraphError:

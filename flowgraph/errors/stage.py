@@ -30,7 +30,10 @@ class StageTimeout(FlowgraphError, TimeoutError):
 
 
 class WorkerDied(FlowgraphError):
-    """Workers of a Dask cluster died while they ran a task, until Dask gave it up.
+    """Workers died while they ran a task, until it was given up.
+
+    On processes once is enough: then it is a `flowgraph.backends.process.ChildDied`,
+    which knows the exit code and the signal.
 
     Attributes
     ----------
@@ -54,7 +57,7 @@ class WorkerDied(FlowgraphError):
         self.deaths = deaths
         self.worker = worker
 
-    def __reduce__(self) -> tuple[type[WorkerDied], tuple[str, int, str]]:
+    def __reduce__(self) -> tuple[type[WorkerDied], tuple[Any, ...]]:
         return type(self), (self.stage, self.deaths, self.worker)
 
 
@@ -76,6 +79,8 @@ class StageError(FlowgraphError):
         Where the last attempt ran.
     errors : tuple of BaseException
         One exception per attempt, in order.
+    node : str
+        Name of the node: that of the stage, unless it was given another one.
     """
 
     def __init__(
@@ -85,15 +90,18 @@ class StageError(FlowgraphError):
         attempts: int,
         worker: str,
         errors: Sequence[BaseException],
+        node: str = "",
     ) -> None:
         self.stage = stage
+        self.node = node or stage
         self.index = index
         self.attempts = attempts
         self.worker = worker
         self.errors = tuple(errors)
         place = "" if index is None else f" on item {index}"
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        lines = [f"stage '{shown(stage)}' failed{place} after {times}"]
+        of = "" if self.node == stage else f", node '{shown(self.node)}',"
+        lines = [f"stage '{shown(stage)}'{of} failed{place} after {times}"]
         if self.errors:
             lines[0] += f": {safe_repr(self.errors[-1])}"
             lines += mends(self.errors[-1])
@@ -101,7 +109,8 @@ class StageError(FlowgraphError):
         self.__cause__ = self.errors[-1] if self.errors else None
 
     def __reduce__(self) -> tuple[type[StageError], tuple[Any, ...]]:
-        return type(self), (self.stage, self.index, self.attempts, self.worker, self.errors)
+        about = (self.stage, self.index, self.attempts, self.worker, self.errors, self.node)
+        return type(self), about
 
 
 def nothing_to_reduce(node: str) -> ValueError:

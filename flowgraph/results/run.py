@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowgraph.declare.node import Handle
 from flowgraph.errors import FlowgraphError, SkippedError, StageError
@@ -137,6 +137,12 @@ class Run:
         for part in values:
             items.extend(part.with_errors() if part.failed else part.values)
         return items
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Run cannot be pickled, as its values may be anything: "
+            "run.save(path) and Run.load(path) keep its records, run.value is what it gave."
+        )
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write records, graph and error texts into a file, as JSON; no values.

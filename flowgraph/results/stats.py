@@ -66,6 +66,8 @@ class Attempt:
     """Host, process and thread."""
     outcome: str
     """ok, retried, failed, timed out or skipped."""
+    node: str
+    """Name of the node: a stage may have several."""
 
 
 def attempts_of(nodes: Sequence[NodeInfo], bundles: Iterable[Bundle]) -> list[Attempt]:
@@ -84,6 +86,7 @@ def attempts_of(nodes: Sequence[NodeInfo], bundles: Iterable[Bundle]) -> list[At
                     start + seconds,
                     bundle.worker,
                     OUTCOMES[outcome],
+                    info.name,
                 )
             )
     found.sort(key=lambda record: record.start)

@@ -101,7 +101,8 @@ class Failure:
 
     def to_error(self) -> StageError:
         """The exception that users see, with the original as its ``__cause__``."""
-        error = StageError(self.stage, self.index, self.attempts, self.worker, self.errors)
+        about = (self.stage, self.index, self.attempts, self.worker, self.errors, self.node)
+        error = StageError(*about)
         place = f", node '{self.node}'" if self.node != self.stage else ""
         item = "" if self.index is None else f", item {self.index}"
         if error.__cause__ is not None:
