@@ -1,9 +1,11 @@
 """W8: how short tasks may be before the machine is busy with anything but their work.
 
 METG(50 %), the minimum effective task granularity of Slaughter et al., "Task Bench" (SC20): the
-length of task at which half of the machine does useful work.  Useful is what a plain loop over the
-same calls takes, measured in the same moment.  In threads of a Python with a GIL the machine is one
-core, as pure Python runs on one at a time; elsewhere it is as many as there are workers.
+length of task at which half of the machine does useful work.  The whole machine is what makes the
+same calls in plain loops, measured in the same moment: one loop in the driver for threads of a
+Python with a GIL, as pure Python runs on one core at a time; elsewhere one in each process of a
+`multiprocessing.Pool`, with its share of the calls.  Two cores of a shared machine do not always
+twice the work of one, and at half of it that would decide.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ FEWEST = 5
 """Steps of a run, each of four tasks."""
 FAR = 5
 """How many times as long a run on a cluster is, where its fixed cost is some 40 ms."""
+MODULUS = 65_521
 SPREAD = 5
 """The first guess may be wrong by this factor, in both directions."""
 WIDER = 4
@@ -40,7 +43,7 @@ WIDER = 4
 
 
 def cell(turns, *parents):
-    return (spin(turns) + sum(parents)) % 65_521
+    return (spin(turns) + sum(parents)) % MODULUS
 
 
 def total_of(values):
@@ -71,6 +74,31 @@ def plain(tasks, turns):
     return sum(values[-WIDTH:] if tasks[-1] else values)
 
 
+def expected(tasks, turns):
+    """What `plain` gives, without the time that it takes."""
+    values = []
+    for parents in tasks:
+        values.append((turns + sum([values[p] for p in parents])) % MODULUS)  # noqa: PERF401
+    return sum(values[-WIDTH:] if tasks[-1] else values)
+
+
+def loop(calls, turns):
+    """So many calls, one after the other."""
+    for _ in range(calls):
+        cell(turns)
+
+
+def in_driver(tasks, turns):
+    """The machine of threads: the calls in a loop."""
+    plain(tasks, turns)
+
+
+def in_processes(machine, tasks, turns):
+    """The machine of processes: each makes its share."""
+    share = len(tasks) // WORKERS
+    machine.pool.starmap(loop, [(share, turns)] * WORKERS, chunksize=1)
+
+
 def flow(tasks, turns, options):
     g = Graph("metg")
     nodes = []
@@ -97,6 +125,8 @@ class Probe:
     name: str
     where: str
     run: Callable[[list[tuple[int, ...]], int], int]
+    useful: Callable[[list[tuple[int, ...]], int], None]
+    """Makes the calls with the whole machine."""
     settle: Callable[[], object]
     enough: float
     """Seconds of a run from which its fixed cost counts for little: no more tasks are needed."""
@@ -110,27 +140,21 @@ class Probe:
     """Has half of the machine been kept busy yet?"""
 
     @property
-    def cores(self) -> int:
-        """Those that pure Python can use there."""
-        gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-        return 1 if self.where == "threads" and gil else WORKERS
-
-    @property
     def middle(self) -> int:
         """The length to try: as many times the one end as the other is of it."""
         return max(1, round((self.low * self.high) ** 0.5))
 
     def measure(self, turns: int, steps: int) -> tuple[float, float]:
-        """Seconds of a plain loop, and of the run."""
+        """Seconds of plain loops with the whole machine, and of the run."""
         tasks = reads(self.pattern, steps)
         gc.collect()
         self.settle()
         times = [time.perf_counter()]
-        expected = plain(tasks, turns)
+        self.useful(tasks, turns)
         times.append(time.perf_counter())
         result = self.run(tasks, turns)
         times.append(time.perf_counter())
-        if result != expected:
+        if result != expected(tasks, turns):
             raise WrongResult(f"{self.name} on {self.where}, {self.pattern}: wrong result")
         return times[1] - times[0], times[2] - times[1]
 
@@ -139,7 +163,7 @@ class Probe:
         self.measure(1, self.steps)
         while (took := self.measure(1, self.steps)[1]) < self.enough and self.steps * WIDTH < MOST:
             self.steps = min(MOST // WIDTH, 2 * self.steps)
-        guess = turns_for(took / (self.steps * WIDTH) * self.cores)
+        guess = turns_for(took / (self.steps * WIDTH) * (1 if self.where == "threads" else WORKERS))
         self.low, self.high = max(1.0, guess / SPREAD), guess * SPREAD
         # It may be far above the cost of an empty task, where quick tasks do not use all cores.
         for _ in range(WIDER):
@@ -152,7 +176,7 @@ class Probe:
         """The part of the machine that works, at one length; long tasks need to be fewer."""
         fit = round(self.enough * turns_for(1) / turns / WIDTH)
         useful, took = self.measure(turns, max(FEWEST, min(self.steps, fit)))
-        return useful / (took * self.cores)
+        return useful / took
 
     def look(self) -> None:
         """Measure once more at the length that is being tried."""
@@ -189,9 +213,15 @@ def probes(machine: Machine, enough: float) -> list[Probe]:
             options, get = machine.flowgraph(place), machine.dask(place, chunk)
             for name, call, given in ((NAMES[0], flow, options), (NAMES[1], raw, get)):
                 run = partial(_called, call, given)
+                useful = partial(in_processes, machine) if _is_free(place) else in_driver
                 long = enough * (FAR if place == "cluster" else 1)
-                found.append(Probe(pattern, name, place, run, machine.settle, long))
+                found.append(Probe(pattern, name, place, run, useful, machine.settle, long))
     return found
+
+
+def _is_free(place: str) -> bool:
+    """True if pure Python can use several cores there."""
+    return place != "threads" or not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def measure(machine: Machine, scale: Scale) -> dict[tuple[str, str, str], float]:

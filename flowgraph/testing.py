@@ -228,7 +228,8 @@ def _fold(step: Fold, inputs: list[Any]) -> Any:
     first = [] if step.initial is MISSING else [fill(step.initial, inputs)]
     values = [*first, *inputs[0]]
     if not values:
-        raise StageError(step.stage.name, None, 1, here(), [nothing_to_reduce(step.name)])
+        why = nothing_to_reduce(step.name)
+        raise StageError(step.stage.name, None, 1, here(), [why], step.name)
     return reduce(_plain(step.stage), values)
 
 

@@ -174,9 +174,9 @@ def test_a_failed_value_has_its_error_in_the_json(command, write):
     code, out, err = command("run", "pipeline.py", "--json", "--quiet", "--on-error", "collect")
     assert code == 1
     (good, item), bad, after = json.loads(out)
-    text = "failed{} after 1 attempt: ValueError('no 99,\\nplease')"
-    assert (good, item) == (2, {"error": "stage 'double' " + text.format(" on item 1")})
-    assert bad == {"error": "stage 'double', node 'bad', " + text.format("")}
+    text = "stage 'double' failed{} after 1 attempt{}: ValueError('no 99,\\nplease')"
+    assert (good, item) == (2, {"error": text.format(" on item 1", "")})
+    assert bad == {"error": text.format("", " (node 'bad')")}
     assert after["error"].startswith("node 'after' was skipped because 'bad' failed.")
     line = err.splitlines()[-1]
     assert line.startswith("error: stage 'double' failed")

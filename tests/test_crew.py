@@ -35,10 +35,10 @@ from flowgraph.compiler.gather import gather
 from flowgraph.compiler.regions import regions
 from flowgraph.compiler.shipping import seal
 from flowgraph.compiler.steps import Constant, Region, needs_of, sharers
-from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.code import Control
 from flowgraph.runtime.handover import Borrowed, Done, Known, LostValue, opened
 from flowgraph.runtime.light import Give
+from flowgraph.runtime.onecall import UNREACHED
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.region import Region as RegionWork
 from flowgraph.runtime.region import Stint

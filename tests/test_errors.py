@@ -126,7 +126,7 @@ def test_a_starmap_of_what_cannot_be_spread(scheduler):
         with pytest.raises(StageError) as caught:
             g.run(scheduler=scheduler, workers=1)
         assert caught.value.index == 1
-        assert str(caught.value).startswith("stage 'pow', node 'power', failed on item 1")
+        assert str(caught.value).startswith("stage 'pow' failed on item 1")
         assert str(caught.value).endswith(
             "\nIt got a value of type int, which has no items: starmap takes tuples, map any item."
         )

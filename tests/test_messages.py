@@ -446,7 +446,7 @@ def test_a_reduction_of_nothing(g, scheduler):
     with pytest.raises(StageError) as caught:
         g.run(scheduler=scheduler, workers=1)
     assert str(caught.value) == (
-        "stage 'add', node 'total', failed after 1 attempt: " + repr(caught.value.__cause__)
+        "stage 'add' failed after 1 attempt (node 'total'): " + repr(caught.value.__cause__)
     )
     assert str(caught.value.__cause__) == (
         "node 'total' has nothing to reduce, and no initial value: "

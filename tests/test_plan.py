@@ -27,6 +27,7 @@ PASSES = [
         "regions",
         "fuse",
         "coarsen",
+        "abreast",
         "partition",
         "tree",
         "limits",

@@ -12,6 +12,7 @@ from oracle import ends
 from strategies import Case, cases
 
 from flowgraph import SkippedError, StageError
+from flowgraph.compiler.abreast import abreast
 from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.coarsen import coarsen
 from flowgraph.compiler.dag import Dag
@@ -261,6 +262,7 @@ PASSES: dict[str, Callable[[Dag], Dag]] = {
     "gather": gather,
     "fuse": fuse,
     "coarsen": lambda dag: coarsen(dag, Shape(2)),
+    "abreast": lambda dag: abreast(dag, 1),
     "partition": lambda dag: partition(dag, Shape(2)),
     "tree": tree,
     "limits": lambda dag: limits(dag, 2),

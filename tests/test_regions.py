@@ -26,9 +26,9 @@ from flowgraph.compiler.gather import gather
 from flowgraph.compiler.regions import regions
 from flowgraph.compiler.steps import Constant, Region, needs_of, sharers
 from flowgraph.compiler.validate import validate
-from flowgraph.runtime.calling import OneCall
 from flowgraph.runtime.code import Code, Control, Parcel
 from flowgraph.runtime.code import Stage as StageEntry
+from flowgraph.runtime.onecall import OneCall
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.region import Region as RegionWork
 from flowgraph.runtime.scope import Scope

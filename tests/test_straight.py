@@ -13,9 +13,10 @@ from flowgraph import Graph, Retry, StageError, StageTimeout, stage
 from flowgraph.backends.foreman import Foreman
 from flowgraph.backends.rule import Rule
 from flowgraph.runtime.call import Slot
-from flowgraph.runtime.calling import Calling, OneCall
+from flowgraph.runtime.calling import Calling
 from flowgraph.runtime.code import Code, Control, Parcel, Stage
 from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.onecall import OneCall
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.region import Region
 from flowgraph.runtime.scope import Scope

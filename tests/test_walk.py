@@ -11,9 +11,9 @@ import pytest
 
 from flowgraph import Graph, Retry, StageTimeout, stage
 from flowgraph.runtime.call import in_order
-from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.code import Code, Control
 from flowgraph.runtime.lookout import lookout
+from flowgraph.runtime.onecall import UNREACHED
 from flowgraph.runtime.row import Row
 from flowgraph.runtime.scope import Halt, Scope
 from flowgraph.runtime.walk import GRACE, QUICK, Walk

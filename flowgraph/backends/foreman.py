@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from flowgraph.backends.roster import Claim
     from flowgraph.backends.rule import Rule
-    from flowgraph.runtime.calling import OneCall
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.handover import Done
+    from flowgraph.runtime.onecall import OneCall
     from flowgraph.runtime.region import Region, Tell
 
 __all__ = ["Foreman"]
@@ -90,7 +90,7 @@ class Foreman:
 
     >>> import pickle
     >>> from flowgraph.backends.rule import Rule
-    >>> from flowgraph.runtime.calling import OneCall
+    >>> from flowgraph.runtime.onecall import OneCall
     >>> from flowgraph.runtime.code import Code, Control, Parcel, Stage
     >>> from flowgraph.runtime.place import Place
     >>> from flowgraph.runtime.call import Slot

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.handover import Borrowed, Known
+from flowgraph.runtime.onecall import UNREACHED
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.results import Results
 

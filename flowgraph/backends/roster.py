@@ -6,17 +6,17 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.backends.ranges import Ranges
-from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.handover import Known
+from flowgraph.runtime.onecall import UNREACHED
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
-    from flowgraph.runtime.calling import OneCall
     from flowgraph.runtime.code import Parcel
+    from flowgraph.runtime.onecall import OneCall
     from flowgraph.runtime.row import Row
 
 __all__ = ["Claim", "Roster"]
@@ -68,7 +68,7 @@ class Roster:
     Examples
     --------
     >>> import pickle
-    >>> from flowgraph.runtime.calling import OneCall
+    >>> from flowgraph.runtime.onecall import OneCall
     >>> from flowgraph.runtime.code import Parcel
     >>> calls = [OneCall(0, k, name, (), (), needs) for k, (name, needs) in
     ...          enumerate([("a", ()), ("b", (0,)), ("c", (0,))])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from flowgraph.runtime.coroutines import SLOTS
+from flowgraph.runtime.abreast import SLOTS
 from flowgraph.runtime.cuts import Batches, Cuts
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from flowgraph.compiler.tasks import prefix_of
 from flowgraph.declare.arguments import is_plain
 from flowgraph.declare.steps import MISSING, Call
 from flowgraph.runtime import region
-from flowgraph.runtime.calling import OneCall
+from flowgraph.runtime.abreast import SLOTS
 from flowgraph.runtime.calls import Calls
 from flowgraph.runtime.code import Later
+from flowgraph.runtime.onecall import OneCall
 from flowgraph.runtime.pace import FREELY
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.row import Row
@@ -67,6 +68,9 @@ def lower_group(tasks: Tasks, step: Group) -> None:
             owes.append(Place(tasks.drafts.number(call.name), call.name, call.stage.name))
             places[call.name] = len(step.needs) + len(calls) - 1
         gives.append(len(calls) - 1)
+    beat, slots = FREELY, None
+    if step.lanes is not None:
+        beat, slots = tasks.queues.beat(step.lanes), tasks.queues.share(step.lanes)
     contents = [call for series in step.members for call in series.calls]
     number = tasks.add(
         step,
@@ -74,6 +78,8 @@ def lower_group(tasks: Tasks, step: Group) -> None:
         Calls,
         [tasks.of(need) for need in step.needs],
         calls=tasks.drafts.parcel(tuple(map(tuple, calls)), calls=contents),
+        beat=beat,
+        slots=SLOTS if slots is None else slots,
         owes=tuple(owes),
         gives=tuple(gives),
     )

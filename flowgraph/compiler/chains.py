@@ -10,9 +10,9 @@ from flowgraph.compiler.steps import Combine, stages_of
 from flowgraph.compiler.tasks import prefix_of
 from flowgraph.declare.steps import MISSING, Count, Each, Fold, Number, Product
 from flowgraph.runtime import light, work
+from flowgraph.runtime.abreast import SLOTS
 from flowgraph.runtime.call import Nest, Slot, renumber
 from flowgraph.runtime.chain import FREE, ChainPart, LinkPlan
-from flowgraph.runtime.coroutines import SLOTS
 from flowgraph.runtime.cuts import Batches
 from flowgraph.runtime.keyed import KeyedPlan
 from flowgraph.runtime.merge import Merge, MergeKeys

@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.steps import Chain, Lanes, Series, members, stages_of
+from flowgraph.compiler.steps import Chain, Group, Lanes, Series, members, stages_of
 from flowgraph.declare.steps import Call
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def limits(dag: Dag, workers: int) -> Dag:
     lanes: dict[int, Lanes] = {}
 
     def laned(step: Step) -> Step:
-        if not isinstance(step, (Chain, Series)):
+        if not isinstance(step, (Chain, Series, Group)):
             return step
         limited = [stage for stage in callees(step) if is_limited(stage)]
         if not limited:

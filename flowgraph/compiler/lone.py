@@ -17,7 +17,8 @@ from flowgraph.compiler.shipping import Cargo
 from flowgraph.compiler.steps import NO_ANNOTATIONS
 from flowgraph.declare.arguments import is_plain
 from flowgraph.declare.steps import MISSING, Call
-from flowgraph.runtime.calls import Calls, OneCall
+from flowgraph.runtime.calls import Calls
+from flowgraph.runtime.onecall import OneCall
 
 if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from flowgraph.compiler import story
+from flowgraph.compiler.abreast import abreast
 from flowgraph.compiler.coarsen import coarsen
 from flowgraph.compiler.freeze import bind, check_names, freeze
 from flowgraph.compiler.fuse import fuse
@@ -23,7 +24,7 @@ from flowgraph.compiler.plan import Plan
 from flowgraph.compiler.prune import prune
 from flowgraph.compiler.realign import realign
 from flowgraph.compiler.regions import regions
-from flowgraph.compiler.steps import Chain, Combine, Series
+from flowgraph.compiler.steps import Chain, Combine, Group, Series
 from flowgraph.compiler.straight import lower_straight
 from flowgraph.compiler.tree import tree
 from flowgraph.compiler.validate import validate
@@ -79,7 +80,7 @@ _FRONT: Final = (_Pass("prune", prune, story.of_prune),)
 _ARRANGED: Final = frozenset({Number, Zip, Batch})
 _ITEMWISE: Final = frozenset({Call, Each, Number, Product, Fold, Count, Combine})
 _COLLECTIONS: Final = frozenset(get_args(Collection))
-_ONE_BY_ONE: Final = frozenset({Chain, Series})
+_ONE_BY_ONE: Final = frozenset({Chain, Series, Group})
 
 
 @lru_cache
@@ -92,6 +93,12 @@ def _back(shape: Shape) -> Sequence[_Pass]:
         _Pass("regions", partial(regions, shape=shape), story.of_regions, of=frozenset({Call})),
         _Pass("fuse", fuse, story.of_fuse, of=_ITEMWISE),
         _Pass("coarsen", partial(coarsen, shape=shape), story.of_coarsen, of=frozenset({Series})),
+        _Pass(
+            "abreast",
+            partial(abreast, workers=shape.workers),
+            story.of_abreast,
+            of=frozenset({Series}),
+        ),
         _Pass(
             "partition",
             partial(partition, shape=shape),

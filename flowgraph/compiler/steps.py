@@ -120,6 +120,7 @@ class Group(Step):
     """Single calls, in series, that share one task; each has a value of its own."""
 
     members: tuple[Series, ...]
+    lanes: Lanes | None = None
 
 
 @frozen_step

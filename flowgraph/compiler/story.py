@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.steps import Lanes
 
 __all__ = [
+    "of_abreast",
     "of_coarsen",
     "of_fuse",
     "of_gather",
@@ -115,6 +116,16 @@ def of_coarsen(before: Dag, after: Dag) -> str:
     return f"{calls} single calls share {len(groups)} tasks, {sizes[0]} to {sizes[-1]} in each"
 
 
+def of_abreast(before: Dag, after: Dag) -> str:
+    """Which coroutine calls share tasks."""
+    known = {step.name for step in before.steps}
+    groups = [s for s in after.steps if isinstance(s, Group) and s.name not in known]
+    if not groups:
+        return "no more coroutine calls than workers that wait for the same"
+    calls = sum(len(group.members) for group in groups)
+    return f"{calls} coroutine calls share {len(groups)} tasks, in which they wait side by side"
+
+
 def of_partition(before: Dag, after: Dag, *, shape: Shape) -> str:
     """How collections are cut."""
     chains = [step for step in after.steps if isinstance(step, Chain)]
@@ -163,7 +174,7 @@ def of_limits(before: Dag, after: Dag) -> str:
     """Which tasks wait for one another."""
     found = {}
     for step in after.steps:
-        if isinstance(step, (Chain, Series)) and step.lanes is not None:
+        if isinstance(step, (Chain, Series, Group)) and step.lanes is not None:
             name = next(stage.name for stage in callees(step) if is_limited(stage))
             found[step.lanes.name] = f"  {name}: {_limit(step.lanes)}"
     if not found:

@@ -20,8 +20,8 @@ from flowgraph.compiler.nodes import CallNodes
 from flowgraph.compiler.plan import Job, Target
 from flowgraph.compiler.regions import too_few
 from flowgraph.compiler.steps import NO_ANNOTATIONS
-from flowgraph.runtime.calling import OneCall
 from flowgraph.runtime.code import Later
+from flowgraph.runtime.onecall import OneCall
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.region import Region
 from flowgraph.runtime.row import Row

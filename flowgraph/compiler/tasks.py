@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.compiler.drafts import Found
 from flowgraph.compiler.parts import Parts
 from flowgraph.compiler.queues import Queues
-from flowgraph.compiler.steps import Chain, Series, annotations_of, members, node_of, stages_of
+from flowgraph.compiler.steps import (
+    Chain,
+    Group,
+    Series,
+    annotations_of,
+    members,
+    node_of,
+    stages_of,
+)
 from flowgraph.declare.steps import Collection
 from flowgraph.runtime import light, work
 from flowgraph.runtime.chain import ChainPart
@@ -121,7 +129,7 @@ class Tasks:
         self, step: Step, prefix: str, kind: type[work.Work], reads: Sequence[Read], **fields: Any
     ) -> int:
         """Add a task of a step; gives its number."""
-        lanes = step.lanes if isinstance(step, (Chain, Series)) and not kind.light else None
+        lanes = step.lanes if isinstance(step, (Chain, Series, Group)) and not kind.light else None
         number = self.drafts.add(
             node_of(step),
             prefix,

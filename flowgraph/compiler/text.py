@@ -65,7 +65,8 @@ def _right_side(step: Step) -> str:  # noqa: PLR0911  one line for each kind of 
         case Region():
             return f"region of {len(step.calls)}: {_call(step.calls[0])} ; …"
         case Group():
-            return f"group of {len(step.members)}: {_right_side(step.members[0])} ; …"
+            first = _right_side(step.members[0])
+            return f"group of {len(step.members)}: {first} ; …" + _tail(lanes=step.lanes)
         case Chain():
             parts = [step.needs[0], *map(_link, members(step))]
             levels = "→".join(map(str, step.levels))

@@ -100,8 +100,8 @@ class StageError(FlowgraphError):
         self.errors = tuple(errors)
         place = "" if index is None else f" on item {index}"
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        of = "" if self.node == stage else f", node '{shown(self.node)}',"
-        lines = [f"stage '{shown(stage)}'{of} failed{place} after {times}"]
+        of = "" if self.node == stage else f" (node '{shown(self.node)}')"
+        lines = [f"stage '{shown(stage)}' failed{place} after {times}{of}"]
         if self.errors:
             lines[0] += f": {safe_repr(self.errors[-1])}"
             lines += mends(self.errors[-1])

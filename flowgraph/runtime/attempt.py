@@ -82,7 +82,6 @@ class Attempts:
     """
 
     __slots__ = (
-        "_call",
         "_calls",
         "_errors",
         "_noted",
@@ -90,6 +89,7 @@ class Attempts:
         "_since",
         "_site",
         "_watch",
+        "call",
         "due",
     )
 
@@ -104,7 +104,7 @@ class Attempts:
         self._scope = scope
         self._calls = calls
         self._site = site
-        self._call = call
+        self.call = call
         self._watch = watch
         self._errors: list[BaseException] = []
         self._since: float | None = None
@@ -122,7 +122,26 @@ class Attempts:
         KeyboardInterrupt
             If the user interrupts the main thread.
         """
-        scope, site, call, watch = self._scope, self._site, self._call, self._watch
+        begun = self.begin()
+        if isinstance(begun, Failure):
+            return begun
+        call, watch = self.call, self._watch
+        try:
+            value = call() if watch is None else watch.call(call)
+        except BaseException as raised:
+            return self.failed(raised, begun)
+        self.succeeded(begun, self._scope.now())
+        return value
+
+    def begin(self) -> float | Failure:
+        """When an attempt begins, after what its pace wants; the failure if that is too late.
+
+        Raises
+        ------
+        Halt
+            If the run is over.
+        """
+        scope, site = self._scope, self._site
         if site.pace is not None:
             scope.sleep(site.pace.reserve(scope.now()))
         begun = scope.now()
@@ -131,22 +150,32 @@ class Attempts:
         elif is_late(site.stage, self._errors, begun - self._since):
             scope.change(self._noted, outcome_of(self._errors[-1], final=True))
             return site.failure(None, self._errors)
-        try:
-            value = call() if watch is None else watch.call(call)
-        except BaseException as raised:
-            return self.failed(raised, begun)
-        attempt = len(self._errors) + 1
-        ended = scope.now()
-        scope.note(site.node, None, None, site.count, attempt, OK, begun, ended, self._calls)
-        return value
+        return begun
+
+    def succeeded(self, begun: float, ended: float) -> None:
+        """Note that the call is made."""
+        site, attempt = self._site, len(self._errors) + 1
+        self._scope.note(site.node, None, None, site.count, attempt, OK, begun, ended, self._calls)
+
+    @property
+    def stage(self) -> Stage:
+        """Whose attempts they are."""
+        return self._site.stage
 
     def close(self) -> None:
         """Let go of what kept the time limit."""
         if self._watch is not None:
             self._watch.leave()
 
-    def failed(self, raised: BaseException, begun: float) -> Any:
+    def failed(self, raised: BaseException, begun: float, ended: float | None = None) -> Any:
         """What `make` gives after an attempt that failed, which may have been made elsewhere.
+
+        Parameters
+        ----------
+        raised : BaseException
+            What it raised.
+        begun, ended : float
+            When; ``ended`` left out for now.
 
         Raises
         ------
@@ -155,7 +184,9 @@ class Attempts:
         """
         if is_interrupt(raised):
             raise raised
-        error, ended = own_frames_off(raised), self._scope.now()
+        error = own_frames_off(raised)
+        if ended is None:
+            ended = self._scope.now()
         if self._since is None:
             self._since = begun
         site, errors = self._site, self._errors

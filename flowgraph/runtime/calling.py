@@ -5,52 +5,28 @@ from __future__ import annotations
 from functools import partial
 from heapq import heappop, heappush
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from flowgraph.runtime.abreast import SLOTS, Abreast
 from flowgraph.runtime.attempt import LATER, Attempts, Site
 from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill
 from flowgraph.runtime.failure import Failure, Skip
-from flowgraph.runtime.loop import call_on_loop
-from flowgraph.runtime.report import FAILED
-from flowgraph.runtime.watch import watch_of
+from flowgraph.runtime.onecall import blocked, called_again, ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
+    from flowgraph.runtime.onecall import OneCall, Values
     from flowgraph.runtime.pace import Pace
     from flowgraph.runtime.scope import Scope
 
-__all__ = ["UNREACHED", "Calling", "OneCall", "Values"]
+__all__ = ["Calling"]
 
-
-class OneCall(NamedTuple):
-    """A single call, as the plan says it.
-
-    A tuple: a frozen dataclass takes three times as long to make.
-    """
-
-    stage: int
-    node: int
-    name: str
-    args: tuple[Any, ...]
-    """Templates; their slots count in ``needs``."""
-    kwargs: tuple[tuple[str, Any], ...]
-    needs: tuple[int, ...]
-    """Where the values that it needs are, among the inputs and the calls of its task."""
-    condition: Any = True
-    """Template of what must be true for the call to be made."""
-    otherwise: int | None = None
-    """The stage that is called if the condition is false; None for nothing."""
-
-
-UNREACHED: Final = Skip(None)
-"""Stands for the value of a call that was not made, as its run ended before."""
 
 _LOOK: Final = 1e-3
 """Seconds of quick calls between two looks at whether the run is over."""
-
-Values = list[Any] | dict[int, Any]
-"""Values by their places."""
+_WAIT: Final = 0.1
+"""The same while coroutines are waited for."""
 
 
 class Calling:
@@ -66,6 +42,8 @@ class Calling:
         Why there is no value, by place; added to.
     pace : Pace, optional
         When attempts may start.
+    slots : int
+        Attempts of a coroutine function at once.
 
     Attributes
     ----------
@@ -81,6 +59,7 @@ class Calling:
         values: Values,
         missing: dict[int, Failure | Skip],
         pace: Pace | None = None,
+        slots: int = SLOTS,
     ) -> None:
         self.left: set[int] = set()
         self.slept = 0.0
@@ -97,7 +76,13 @@ class Calling:
         self._missing = missing
         self._ended = scope.now()
         self._late: list[tuple[float, int, Attempts]] = []
+        self._slots = slots
+        self._abreast: Abreast | None = None
         self._unsettled: set[int] = set()
+        self._roots: dict[int, int] = {}
+        """Of a call that waits for another one's next attempt: that one."""
+        self._held: dict[int, list[tuple[int, OneCall]]] = {}
+        """The calls that wait for one, each behind those that it needs."""
 
     def make(
         self,
@@ -118,25 +103,23 @@ class Calling:
         """
         until, todo = self._ended + seconds, calls
         try:
-            while True:
-                todo = self._begin_all(todo, until, bound)
-                if not todo and not self._late:
-                    return
-                if self._late:
-                    self._go_on()
+            self._begin_all(todo, until, bound)
+            while self._late or self._abreast:
+                self._begin_all(self._go_on(), until, bound)
         finally:
             for _, _, attempts in self._late:  # the run is over
                 attempts.close()
+            if self._abreast is not None:
+                self._abreast.close()
 
     def _begin_all(
         self, todo: Iterable[tuple[int, OneCall]], until: float, bound: Container[int]
-    ) -> list[tuple[int, OneCall]]:
-        """Make calls; gives those that need one that is late.
+    ) -> None:
+        """Make calls, but for those that need one that is late.
 
         The hot loop of single calls: a function that nothing is to be kept for but
         its time, unless it fails, is called right here.
         """
-        deferred: list[tuple[int, OneCall]] = []
         left, unsettled, missing = self.left, self._unsettled, self._missing
         values, quick, now, note = (
             self._values,
@@ -147,7 +130,7 @@ class Calling:
         kinds, ended, look_at = set(PLAIN), self._ended, -inf
         for slot, call in todo:
             if (ended > until or left or unsettled or missing) and self._is_put_off(
-                slot, call, until, bound, deferred
+                slot, call, until, bound
             ):
                 continue
             if ended >= look_at:
@@ -185,7 +168,6 @@ class Calling:
             self._ended = ended = now()
             note((node, begun, ended))  # a tuple less that the collector looks at
             values[slot] = made
-        return deferred
 
     def failed(self, slot: int, call: OneCall, raised: BaseException, begun: float) -> None:
         """Go on after the first attempt of a call, which was made elsewhere.
@@ -198,9 +180,9 @@ class Calling:
             If it was the last one, and ends the run.
         """
         stage = self._stages[call.stage]
-        again = partial(_called_again, stage.function, call, self._values)
+        again = partial(called_again, stage.function, call, self._values)
         attempts = Attempts(self._scope, Site(stage, call.node, call.name), again)
-        self._take(slot, attempts, attempts.failed(raised, begun), call.node)
+        self._take(slot, attempts, attempts.failed(raised, begun))
         self._ended = self._scope.now()
 
     def _is_put_off(
@@ -209,7 +191,6 @@ class Calling:
         call: OneCall,
         until: float,
         bound: Container[int],
-        deferred: list[tuple[int, OneCall]],
     ) -> bool:
         """True if a call is not made now: time is up, or what it needs is late or missing."""
         left, unsettled = self.left, self._unsettled
@@ -217,15 +198,18 @@ class Calling:
         if time_is_up or (left and not left.isdisjoint(call.needs)):
             left.add(slot)
         elif unsettled and not unsettled.isdisjoint(call.needs):
+            need = next(need for need in call.needs if need in unsettled)
+            root = self._roots[slot] = self._roots.get(need, need)
+            self._held.setdefault(root, []).append((slot, call))
             unsettled.add(slot)
-            deferred.append((slot, call))
         else:
             if unsettled:
                 unsettled.discard(slot)
-            why = _blocked(call, self._missing) if self._missing else None
+                self._roots.pop(slot, None)
+            why = blocked(call, self._missing) if self._missing else None
             if why is None:
                 return False
-            self._settle(slot, call.node, why)
+            self._skip(slot, call, why)
         return True
 
     def _is_waiting(self) -> bool:
@@ -234,101 +218,71 @@ class Calling:
 
     def _begin(self, slot: int, call: OneCall) -> None:
         values = self._values
-        begun = _begin(self._scope, call, [values[need] for need in call.needs], self._pace)
+        begun = ready(self._scope, call, [values[need] for need in call.needs], self._pace)
         if isinstance(begun, Attempts):
-            self._make(slot, begun, call.node)
+            self._make(slot, begun)
+        elif isinstance(begun, Skip):
+            self._skip(slot, call, begun)
         else:
-            self._settle(slot, call.node, begun)
+            self._settle(slot, begun)
 
-    def _go_on(self) -> None:
-        """Make the attempt that is due first."""
-        due, slot, attempts = heappop(self._late)
-        now = self._scope.now()
-        self._scope.sleep(due - now)
-        self.slept += max(0.0, due - now)
-        self._unsettled.discard(slot)
-        self._make(slot, attempts, -1)
+    def _go_on(self) -> list[tuple[int, OneCall]]:
+        """Go on with what is due first; gives the calls that waited for no more than that."""
+        due, now = self._late[0][0] if self._late else inf, self._scope.now()
+        settled = []
+        if self._abreast:
+            self._scope.check()
+            for slot, attempts, made in self._abreast.take(max(0.0, min(due - now, _WAIT))):
+                self._take(slot, attempts, made)
+                settled.append(slot)
+            self._ended = now = self._scope.now()
+        else:
+            self._scope.sleep(due - now)
+            self.slept += max(0.0, due - now)
+            now = max(due, now)
+        if due <= now:
+            _, slot, attempts = heappop(self._late)
+            self._make(slot, attempts)
+            settled.append(slot)
+        unsettled, held = self._unsettled, self._held
+        return [each for k in settled if k not in unsettled for each in held.pop(k, ())]
 
-    def _make(self, slot: int, attempts: Attempts, node: int) -> None:
-        try:
-            made = attempts.make()
-        except BaseException:
-            attempts.close()
-            raise
-        self._take(slot, attempts, made, node)
+    def _make(self, slot: int, attempts: Attempts) -> None:
+        """Make an attempt, or let it be made."""
+        if attempts.stage.is_coroutine:
+            if self._abreast is None:
+                self._abreast = Abreast(self._scope, self._slots)
+            made = self._abreast.begin(slot, attempts)
+            if made is None:
+                self._unsettled.add(slot)
+                return
+        else:
+            try:
+                made = attempts.make()
+            except BaseException:
+                attempts.close()
+                raise
+        self._take(slot, attempts, made)
         self._ended = self._scope.now()
 
-    def _take(self, slot: int, attempts: Attempts, made: Any, node: int) -> None:
+    def _take(self, slot: int, attempts: Attempts, made: Any) -> None:
         """Go on after an attempt."""
         if made is LATER:
             self._unsettled.add(slot)
             heappush(self._late, (attempts.due, slot, attempts))
             return
+        self._unsettled.discard(slot)
         attempts.close()
-        self._settle(slot, node, made)
+        self._settle(slot, made)
 
-    def _settle(self, slot: int, node: int, made: Any | Failure | Skip) -> None:
+    def _skip(self, slot: int, call: OneCall, why: Skip) -> None:
+        self._scope.skip(call.node, None)
+        self._missing[slot] = self._values[slot] = why
+
+    def _settle(self, slot: int, made: Any | Failure) -> None:
         # Last of all the value: another thread may see by it that the call is made.
-        if type(made) is Skip:
-            self._scope.skip(node, None)
-            self._missing[slot] = made
-        elif type(made) is Failure:
+        if type(made) is Failure:
             self._missing[slot] = made
         self._values[slot] = made
         if type(made) is Failure:
             self._scope.fail(made)
-
-
-def _blocked(call: OneCall, missing: Mapping[int, Failure | Skip]) -> Skip | None:
-    """Why a call cannot be made."""
-    return Skip.for_first(missing[k] for k in call.needs if k in missing)
-
-
-def _begin(
-    scope: Scope, call: OneCall, values: Sequence[Any], pace: Pace | None
-) -> Attempts | Failure | Skip:
-    """The call with what it needs, ready to be made; or why it is not."""
-    stages = scope.control.code.stages()
-    stage = stages[call.stage]
-    if call.condition is not True:
-        holds = _truth(scope, Site(stage, call.node, call.name), fill(call.condition, values))
-        if isinstance(holds, Failure):
-            return holds
-        if not holds and call.otherwise is None:
-            return Skip(call.name, failed=False)
-        if not holds and call.otherwise is not None:
-            stage = stages[call.otherwise]
-    args = [fill(arg, values) for arg in call.args]
-    kwargs = {name: fill(arg, values) for name, arg in call.kwargs}
-    function = stage.function
-
-    def thunk() -> Any:
-        if stage.is_coroutine:
-            return call_on_loop(scope, stage, lambda: function(*args, **kwargs))
-        return _called(function, args, kwargs)
-
-    site = Site(stage, call.node, call.name, pace=pace)
-    return Attempts(scope, site, thunk, watch_of(stage, scope))
-
-
-def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What a function gives; a list if that is an iterator, which could be read only once."""
-    value = function(*args, **kwargs)
-    return list(value) if hasattr(type(value), "__next__") else value
-
-
-def _called_again(function: Callable[..., Any], call: OneCall, values: Values) -> Any:
-    """What a function gives for a call's arguments, which are put together again."""
-    read = [values[need] for need in call.needs]
-    args = [fill(arg, read) for arg in call.args]
-    return _called(function, args, {name: fill(arg, read) for name, arg in call.kwargs})
-
-
-def _truth(scope: Scope, site: Site, value: Any) -> bool | Failure:
-    """The truth of a condition's value, or the failure of asking for it."""
-    try:
-        return bool(value)
-    except Exception as error:
-        now = scope.now()
-        scope.note(site.node, None, None, 1, 1, FAILED, now, now)
-        return site.failure(None, [error])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flowgraph.runtime.calling import UNREACHED, Calling, OneCall
+from flowgraph.runtime.abreast import SLOTS
+from flowgraph.runtime.calling import Calling
 from flowgraph.runtime.failure import Failure, Skip
+from flowgraph.runtime.onecall import UNREACHED, OneCall
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.pace import FREELY, Beat
 from flowgraph.runtime.results import Results
@@ -21,12 +23,12 @@ if TYPE_CHECKING:
     from flowgraph.runtime.place import Place
     from flowgraph.runtime.scope import Scope
 
-__all__ = ["Calls", "OneCall"]
+__all__ = ["Calls"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls(Work):
-    """Makes single calls one after the other, and gives the value of the last."""
+    """Makes single calls, coroutines side by side, and gives the value of the last."""
 
     light: ClassVar[bool] = False
 
@@ -34,6 +36,8 @@ class Calls(Work):
     """The parts of each; see `OneCall`.  Plain tuples are pickled seven times as fast."""
     beat: Beat = FREELY
     """When attempts may start, and whether batches are apart."""
+    slots: int = SLOTS
+    """Attempts at once of a coroutine function."""
     gives: tuple[int, ...] = ()
     """Which calls' values others read; empty for the last one alone."""
 
@@ -75,7 +79,7 @@ class Calls(Work):
         values = [outcome.value for outcome in inputs] + [UNREACHED] * len(calls)
         missing = {k: o.missing for k, o in enumerate(inputs) if o.missing is not None}
         try:
-            Calling(scope, values, missing, pace).make(enumerate(calls, len(inputs)))
+            Calling(scope, values, missing, pace, self.slots).make(enumerate(calls, len(inputs)))
         except Halt:
             if not self.gives or (scope.control.line is not None and scope.is_over()):
                 raise

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from flowgraph.runtime.abreast import SLOTS
 from flowgraph.runtime.attempt import Site
 from flowgraph.runtime.bind import bind, bind_one
 from flowgraph.runtime.call import fill
-from flowgraph.runtime.coroutines import SLOTS, AsyncLink, Waiting
+from flowgraph.runtime.coroutines import AsyncLink, Waiting
 from flowgraph.runtime.failure import Failure, Skip, twin
 from flowgraph.runtime.flow import Flow
 from flowgraph.runtime.free import Numbers, Pairs

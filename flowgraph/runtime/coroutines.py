@@ -30,10 +30,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.sink import Sink
 
-__all__ = ["SLOTS", "AsyncLink", "Waiting"]
-
-SLOTS: Final = 100
-"""Attempts at once of a coroutine stage that says nothing of it, for each task."""
+__all__ = ["AsyncLink", "Waiting"]
 
 
 class _Out:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.errors.wording import Mend
 from flowgraph.runtime.call import PLAIN
-from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.failure import Failure, Skip, annotate
+from flowgraph.runtime.onecall import UNREACHED
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowgraph.runtime.calling import Values
+    from flowgraph.runtime.onecall import Values
     from flowgraph.runtime.walk import Walk
 
 __all__ = ["LIGHT", "Borrowed", "Done", "Kept", "Known", "LostValue", "opened"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Stage
     from flowgraph.runtime.scope import Scope
 
-__all__ = ["call_on_loop", "limited", "run_alone", "run_on_loop"]
+__all__ = ["call_on_loop", "limited", "run_alone", "run_on_loop", "the_loop"]
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def run_on_loop(coroutine: Coroutine[Any, Any, T], scope: Scope) -> T:
     BaseException
         What the coroutine raises.
     """
-    loop = _loop()
+    loop = the_loop()
     answer: Future[T] = Future()
     started: list[asyncio.Task[None]] = []
 
@@ -91,7 +91,7 @@ def call_on_loop(scope: Scope, stage: Stage, call: Callable[[], Awaitable[T]]) -
 def run_alone(awaitable: Awaitable[T]) -> T:
     """The value of something that is awaited, on this process's loop."""
     settled = _settled(lambda: awaitable)
-    value, error = asyncio.run_coroutine_threadsafe(settled, _loop()).result()
+    value, error = asyncio.run_coroutine_threadsafe(settled, the_loop()).result()
     if error is not None:
         raise error
     return value  # type: ignore[return-value]
@@ -139,7 +139,7 @@ async def _settled(call: Callable[[], Awaitable[T]]) -> tuple[T | None, BaseExce
         return None, error
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def the_loop() -> asyncio.AbstractEventLoop:
     """The loop of this process; a forked one has none of its own yet."""
     pid = os.getpid()
     with _starting:

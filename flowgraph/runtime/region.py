@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flowgraph.runtime import child, pickling
 from flowgraph.runtime.call import PLAIN
-from flowgraph.runtime.calling import UNREACHED, Calling, OneCall, Values
+from flowgraph.runtime.calling import Calling
 from flowgraph.runtime.captives import Captives
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.handover import Done, opened
 from flowgraph.runtime.lookout import lookout
+from flowgraph.runtime.onecall import UNREACHED, OneCall, Values
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.report import Lost

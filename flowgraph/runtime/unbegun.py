@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
-    from flowgraph.runtime.calling import OneCall
+    from flowgraph.runtime.onecall import OneCall
 
 __all__ = ["Unbegun"]
 

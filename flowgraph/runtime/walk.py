@@ -18,8 +18,8 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill, in_order
-from flowgraph.runtime.calling import UNREACHED
 from flowgraph.runtime.lookout import lookout
+from flowgraph.runtime.onecall import UNREACHED
 from flowgraph.runtime.strip import Strip
 
 if TYPE_CHECKING:
