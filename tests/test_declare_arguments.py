@@ -56,6 +56,27 @@ def node(g):
 # Constants
 
 
+class Adding:
+    """Would be asked, were it among the first of many numbers."""
+
+    def __radd__(self, other):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "others", [[1], [{1: [2]}], [Adding()], ["a"], [None], [1 << 70], [(1, [2])]]
+)
+@pytest.mark.parametrize("number", [1, 0.5])
+def test_what_stands_behind_many_numbers_is_found(g, freezer, number, others):
+    there = node(g)
+    many = [number] * 2000
+    assert freezer.template([*many, there]).items[-1] == Slot(0)
+    assert freezer.template([*many, [there]]).items[-1] == Nest(list, (Slot(0),))
+    made = freezer.template([*many, *others])
+    assert made[:-1] == many
+    assert (made[-1] is others[0]) == (type(others[0]) not in (dict, tuple))
+
+
 @pytest.mark.parametrize("value", [1, "a", None, 1.5, b"x", True, ..., int, len, object(), 2j])
 def test_atoms_are_themselves(freezer, value):
     assert freezer.template(value) is value

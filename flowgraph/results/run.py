@@ -135,7 +135,10 @@ class Run:
             return values[0]
         items: list[Any] = []
         for part in values:
-            items.extend(part.with_errors() if part.failed else part.values)
+            if part.failed:
+                items += part.with_errors()
+            else:
+                part.add_to(items)
         return items
 
     def __reduce__(self) -> NoReturn:

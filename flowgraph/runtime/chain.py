@@ -95,7 +95,7 @@ class ChainPart(Work):
             return outcome
         partition = self.head.partition(inputs[: self.head.reads])
         if not links and self.end == "list":
-            return Outcome(partition, stage=self.stage)
+            return Outcome(partition.whole(), stage=self.stage)
         values = [outcome.value for outcome in inputs[self.head.reads : self.reads]]
         pace = self.beat.pace(before)
         with ExitStack() as stack:

@@ -63,7 +63,7 @@ class Given(Head):
 
     def partition(self, inputs: Sequence[Outcome]) -> Partition:
         given = self.parcel.open()
-        return given.cut_out() if isinstance(given, Portion) else given
+        return given.partition() if isinstance(given, Portion) else given
 
     def length(self, inputs: Sequence[Outcome]) -> int:
         given = self.parcel.open()

@@ -88,7 +88,10 @@ class Gather(Work):
         gathered: list[Any] = []
         for outcome in inputs[: self.reads]:
             part: Partition = outcome.value
-            gathered.extend(part.with_errors() if self.with_errors else part.successes())
+            if not part.failed:
+                part.add_to(gathered)
+            else:
+                gathered += part.with_errors() if self.with_errors else part.successes()
         return Outcome(dict(gathered) if self.as_dict else gathered, stage=self.stage)
 
 

@@ -127,7 +127,8 @@ class Link:
         begun = since = now()
         had = 0
         while True:
-            wanted = min(had + chunk, total)
+            # No crumbs; and what need not be cut is not copied.
+            wanted = total if total - had < 2 * chunk else had + chunk
             items = iter(block[had:wanted] if wanted - had < total else block)
             if stretch is not None:
                 stretch.begin(items, since)
@@ -145,10 +146,11 @@ class Link:
             if have == total or (have < wanted and not early) or type(done[-1]) is Stream:
                 return End(None, self._last_since(since, max(0, have - had - 1)))
             took = ended - since
-            if took < _LOOK:
-                self.chunk = chunk = min(grown(chunk, _LOOK, took), _LARGEST_CHUNK)
-            elif took > 2 * _LOOK:
-                self.chunk = chunk = max(1, int(chunk * _LOOK / took))
+            pace = took / (have - had)
+            if pace * chunk < _LOOK:
+                self.chunk = chunk = min(grown(chunk, _LOOK, pace * chunk), _LARGEST_CHUNK)
+            elif pace * chunk > 2 * _LOOK:
+                self.chunk = chunk = max(1, int(_LOOK / pace))
             if stretch is not None and early:
                 return End(None, since, early=True, alone=2 * (ended - stretch.ended_at) > took)
             if took >= SLOW or ended - begun >= LONG:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.sections import Pieces, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,14 @@ class _Items:
             return list(self.values)
         return [v.to_error() if type(v) is Failure else v for v in self.values]
 
+    def add_to(self, items: list[Any]) -> None:
+        """Append its values, with Failure objects in the places of failed ones."""
+        if type(self.values) is Pieces:
+            for piece in self.values.pieces:
+                items.extend(piece)
+        else:
+            items.extend(self.values)
+
 
 class Partition(_Items):
     """A part of a data-parallel collection."""
@@ -49,12 +58,18 @@ class Partition(_Items):
             return self.values
         return [value for value in self.values if type(value) is not Failure]
 
+    def whole(self) -> Partition:
+        """The same with its values in a list, if they are in a part of one, or in several."""
+        if isinstance(self.values, (Section, Pieces)):
+            return Partition(self.values[:], self.where, self.failed)
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return Partition, (self.values, self.where, self.failed)
+        return Partition, (self.whole().values, self.where, self.failed)
 
 
 class Portion:
-    """A part of a list that is there already: cut out when it is wanted, or when it travels.
+    """A part of a list that is there already: cut out when it travels.
 
     Parameters
     ----------
@@ -74,12 +89,16 @@ class Portion:
     def __len__(self) -> int:
         return self._end - self._begin
 
-    def cut_out(self) -> Partition:
-        """The part, in a list of its own."""
-        return Partition(self._items[self._begin : self._end], range(self._begin, self._end))
+    def partition(self) -> Partition:
+        """The part, where it is."""
+        begin, end, items = self._begin, self._end, self._items
+        if type(items) is list and end - begin < len(items):
+            return Partition(Section(items, begin, end), range(begin, end))
+        return Partition(items[begin:end], range(begin, end))
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        return self.cut_out().__reduce__()
+        begin, end = self._begin, self._end
+        return Partition(self._items[begin:end], range(begin, end)).__reduce__()
 
 
 class Listing(_Items):

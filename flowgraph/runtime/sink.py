@@ -6,7 +6,7 @@ that an item which waits for its next attempt will fill later.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from flowgraph.runtime.attempt import attempt
 from flowgraph.runtime.failure import Failure
@@ -14,6 +14,7 @@ from flowgraph.runtime.fold import fold
 from flowgraph.runtime.loop import call_on_loop
 from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import join, only
+from flowgraph.runtime.sections import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from flowgraph.runtime.watch import Watch
 
 __all__ = ["Counting", "Folding", "Hole", "Keeping", "Sink", "folder"]
+
+_LONG: Final = 64
+"""Items of a piece, on average, from which on pieces are left as they are."""
 
 
 class Hole:
@@ -122,13 +126,14 @@ class Keeping(Sink):
     def result(self) -> Partition:
         """The items as one partition."""
         entries = self.flat()
+        values: Sequence[Any] = []
         if len(entries) == 1:
             values, where = entries[0]
         else:
-            values = []
-            for part, _ in entries:  # lists mostly, which are quicker put together one by one
-                values.extend(part)
             where = join([(where, len(part)) for part, where in entries])
+            values = Pieces([part for part, _ in entries])
+            if len(values) < _LONG * len(entries):
+                values = values[:]
         failed = any(len(part) == 1 and type(part[0]) is Failure for part, _ in entries)
         return Partition(values, where, failed)
 
