@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from flowgraph.compiler.gather import gather
 from flowgraph.compiler.limits import limits
 from flowgraph.compiler.partition import partition
 from flowgraph.compiler.prune import prune
-from flowgraph.compiler.tree import tree, tree_levels
+from flowgraph.compiler.tree import groups, tree, tree_levels
 from flowgraph.compiler.validate import validate
 from flowgraph.compiler.wishes import NOTHING
 from flowgraph.declare.steps import Count, Source
@@ -340,14 +341,26 @@ def test_very_many_items_have_fewer_tasks_where_a_task_costs_much(length, finest
 
 @pytest.mark.parametrize("width", [1, 2, 8, 9, 64, 65, 1_000])
 @pytest.mark.parametrize("fan_in", [2, 3, 8])
-def test_levels_of_a_tree_narrow_to_one(width, fan_in):
-    levels = tree_levels(width, fan_in)
+@pytest.mark.parametrize("skips", [False, True])
+def test_levels_of_a_tree_narrow_to_one(width, fan_in, skips):
+    levels = tree_levels(width, fan_in, skips=skips)
     assert levels[0] == width
     assert levels[-1] == 1
     assert len(levels) >= 2
-    for wide, narrow in zip(levels, levels[1:], strict=False):
-        assert narrow * fan_in >= wide
+    for wide, narrow in pairwise(levels):
+        sizes = groups(wide, narrow, fan_in)
+        assert sum(sizes) == wide
+        assert len(sizes) == narrow
+        assert all(1 <= size <= fan_in for size in sizes)
         assert narrow < wide or wide == 1
+    assert len(levels) <= len(tree_levels(width, fan_in))
+
+
+def test_what_comes_last_of_a_keyed_operation_is_combined_last():
+    assert tree_levels(12, skips=True) == (12, 5, 1)
+    assert groups(12, 5) == [8, 1, 1, 1, 1]
+    assert tree_levels(12) == (12, 2, 1)
+    assert groups(12, 2) == [6, 6]
 
 
 # limits

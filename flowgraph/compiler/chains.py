@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from flowgraph.compiler.constants import own, own_kwargs
 from flowgraph.compiler.steps import Combine, stages_of
 from flowgraph.compiler.tasks import prefix_of
+from flowgraph.compiler.tree import groups
 from flowgraph.declare.steps import MISSING, Count, Each, Fold, Number, Product
 from flowgraph.runtime import light, work
 from flowgraph.runtime.abreast import SLOTS
@@ -135,10 +137,12 @@ def _tree(tasks: Tasks, step: Chain, partials: Sequence[int], merge: MergeOf) ->
     """Add the merges of partial results, level by level."""
     for width in step.levels[1:]:
         last = width == 1
-        size = -(-len(partials) // width)
-        merged = []
-        for begin in range(0, len(partials), size):
-            group = partials[begin : begin + size]
+        merged, rest = [], iter(partials)
+        for size in groups(len(partials), width):
+            group = list(islice(rest, size))
+            if size == 1 and not last:
+                merged += group
+                continue
             kind, others, fields = merge(last, len(group))
             reads = (*group, *others)
             merged.append(tasks.add(step, prefix_of(step), kind, reads, last=last, **fields))

@@ -11,13 +11,13 @@ from flowgraph.declare.steps import Fold, Step
 if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
 
-__all__ = ["FAN_IN", "tree", "tree_levels"]
+__all__ = ["FAN_IN", "groups", "tree", "tree_levels"]
 
 FAN_IN: Final = 8
 """Partial results that one task combines."""
 
 
-def tree_levels(width: int, fan_in: int) -> tuple[int, ...]:
+def tree_levels(width: int, fan_in: int = FAN_IN, *, skips: bool = False) -> tuple[int, ...]:
     """Number of partial results on each level of a reduction tree.
 
     Parameters
@@ -26,13 +26,16 @@ def tree_levels(width: int, fan_in: int) -> tuple[int, ...]:
         Number of values to reduce, at least 1.
     fan_in : int
         Most values one task combines, at least 2.
+    skips : bool
+        True if the last values of a level may go to the next one as they are, where they fit
+        in: they come late, and whoever waits for them has the others combined by then.
 
     Returns
     -------
     tuple of int
         Sizes from ``width`` down to 1; each is the one before divided by
-        ``fan_in``, rounded up.  There is always a second level: the task there
-        knows that it is the last.
+        ``fan_in``, rounded up, but for those that skip.  There is always a second
+        level: the task there knows that it is the last.
 
     Raises
     ------
@@ -43,18 +46,44 @@ def tree_levels(width: int, fan_in: int) -> tuple[int, ...]:
     --------
     >>> tree_levels(10, fan_in=4)
     (10, 3, 1)
+    >>> tree_levels(10, fan_in=4, skips=True)
+    (10, 4, 1)
     >>> tree_levels(1, fan_in=4)
     (1, 1)
     """
     if fan_in < 2:
         raise ValueError(f"fan_in is {fan_in}, but must be at least 2 for the tree to narrow")
-    levels = [width, -(-width // fan_in)]
-    while levels[-1] > 1:
-        levels.append(-(-levels[-1] // fan_in))
+    levels = [width]
+    while levels[-1] > 1 or len(levels) == 1:
+        full, rest = divmod(levels[-1], fan_in)
+        narrow = -(-levels[-1] // fan_in)
+        levels.append(full + rest if skips and full and full + rest <= fan_in else narrow)
     return tuple(levels)
 
 
-def tree(dag: Dag, fan_in: int = FAN_IN) -> Dag:
+def groups(count: int, width: int, fan_in: int = FAN_IN) -> list[int]:
+    """How many values of a level go into each of the next one.
+
+    Parameters
+    ----------
+    count, width : int
+        Values of the one and the other.
+    fan_in : int
+        As for `tree_levels`.
+
+    Examples
+    --------
+    >>> groups(10, 3, fan_in=4), groups(10, 4, fan_in=4)
+    ([4, 4, 2], [4, 4, 1, 1])
+    """
+    if width > -(-count // fan_in):
+        full, rest = divmod(count, fan_in)
+        return [fan_in] * full + [1] * rest
+    size = -(-count // width)
+    return [min(size, count - begin) for begin in range(0, count, size)]
+
+
+def tree(dag: Dag) -> Dag:
     """The graph with the levels of each reduction."""
 
     def laid_out(step: Step) -> Step:
@@ -64,6 +93,8 @@ def tree(dag: Dag, fan_in: int = FAN_IN) -> Dag:
             or step.cuts is None
         ):
             return step
-        return replace(step, levels=tree_levels(len(step.cuts), fan_in))
+        # Tables are combined in no time beside what it takes to send them once more.
+        skips = isinstance(step.end, Combine)
+        return replace(step, levels=tree_levels(len(step.cuts), skips=skips))
 
     return dag.with_steps(map(laid_out, dag.steps))
