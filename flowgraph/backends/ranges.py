@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from flowgraph.runtime.row import Declared
 
@@ -24,8 +24,8 @@ class Ranges:
 
     Parameters
     ----------
-    calls : callable
-        Gives the calls, each behind those that it needs.
+    calls : sequence
+        Each behind those that it needs.
     base : int
         The place of the first one.
     count : int
@@ -44,7 +44,7 @@ class Ranges:
     --------
     >>> from types import SimpleNamespace as Call
     >>> calls = [*[Call(needs=()) for _ in range(4)], Call(needs=(0, 1, 2, 3))]
-    >>> ranges = Ranges(lambda: calls, 0, 5, {4}, travels=True)
+    >>> ranges = Ranges(calls, 0, 5, {4}, travels=True)
     >>> ranges.is_free_of(2), ranges.ahead(2), ranges.ahead(3), ranges.ahead(1)
     (True, range(0, 2), range(2, 4), range(4, 4))
     >>> ranges.passed(range(2, 4), 4), ranges.made, ranges.early()
@@ -55,7 +55,7 @@ class Ranges:
 
     def __init__(
         self,
-        calls: Callable[[], Sequence[Declared]],
+        calls: Sequence[Declared],
         base: int,
         count: int,
         gives: Collection[int],
@@ -100,12 +100,12 @@ class Ranges:
         begin, end = self._handed, self._handed + many
         if end >= self._count:
             return True
-        reads_none = all(need < self._base + begin for need in self._calls()[end].needs)
+        reads_none = all(need < self._base + begin for need in self._calls[end].needs)
         return reads_none and not self._parts_a_pair(begin, end)
 
     def _first_reader(self, begin: int, end: int) -> int:
         """The first of some calls that reads what is under way before them; else their end."""
-        low, high, calls = self._base + self.made, self._base + begin, self._calls()
+        low, high, calls = self._base + self.made, self._base + begin, self._calls
         for k in range(begin, end):
             if any(low <= need < high for need in calls[k].needs):
                 return k
@@ -114,7 +114,7 @@ class Ranges:
     def _parts_a_pair(self, begin: int, end: int) -> bool:
         """True if a call behind some reads nothing but what one of them makes."""
         if self._singles is None:
-            needs = enumerate(map(_needs, self._calls()))
+            needs = enumerate(map(_needs, self._calls))
             self._singles = [(k, need[0] - self._base) for k, need in needs if len(need) == 1]
         behind = islice(self._singles, bisect_left(self._singles, (end, 0)), None)
         return any(begin <= need < end for _, need in behind)
@@ -122,7 +122,7 @@ class Ranges:
     def read_by_others(self, slots: range) -> bytes:
         """For each call 1 if its value is wanted, or read by others than these calls."""
         begin, end = slots.start - self._base, slots.stop - self._base
-        later = set(chain.from_iterable(map(_needs, self._calls()[end:])))
+        later = set(chain.from_iterable(map(_needs, self._calls[end:])))
         later.update([self._base + k for k in self._gives if begin <= k < end])
         return bytes(map(later.__contains__, slots))
 

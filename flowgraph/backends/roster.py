@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.code import Parcel
     from flowgraph.runtime.onecall import OneCall
-    from flowgraph.runtime.row import Row
+    from flowgraph.runtime.row import Declared, Row
 
 __all__ = ["Claim", "Roster"]
 
@@ -83,7 +83,7 @@ class Roster:
 
     def __init__(
         self,
-        calls: Parcel[tuple[OneCall, ...]],
+        calls: Parcel[Sequence[OneCall]],
         inputs: Sequence[Any],
         gives: Iterable[int],
         *,
@@ -104,11 +104,14 @@ class Roster:
         if row is not None and not travels and not self._missing:
             straight = row()
             self._walk = Walk(straight, self._values)
-            self.open = len(straight.calls)
+            self._calls: Sequence[Declared] = straight.calls
+            self.open = len(self._calls)
         else:
+            # What they read is told by either; to make the others' names takes a while.
+            self._calls = calls.open() if row is None else row().calls
             self.open = len(self._calls)
             self._values += [UNREACHED] * self.open
-        self.ranges = Ranges(calls.open, self._base, self.open, self._gives, travels=travels)
+        self.ranges = Ranges(self._calls, self._base, self.open, self._gives, travels=travels)
         self._readers: dict[int, list[int]] = {}
         self._waits: list[int] = []
         self._unread: dict[int, int] = {}
@@ -117,10 +120,6 @@ class Roster:
         self.straight = not travels or (row is not None and not self._missing)
         if not self.straight:
             self.scatter()
-
-    @property
-    def _calls(self) -> Sequence[OneCall]:
-        return self._parcel.open()
 
     @property
     def ready(self) -> int:
@@ -235,7 +234,7 @@ class Roster:
 
     def calls(self, slots: Iterable[int]) -> tuple[OneCall, ...]:
         """The calls at these places."""
-        calls, base = self._calls, self._base
+        calls, base = self._parcel.open(), self._base
         if type(slots) is range:
             return tuple(calls[slots.start - base : slots.stop - base])
         return tuple([calls[slot - base] for slot in slots])
@@ -245,7 +244,8 @@ class Roster:
         if not self._travels:
             return Known(self._values, self._missing, self._walk)
         values = self._values
-        needs = {need for call in self.calls(slots) for need in call.needs}
+        calls, base = self._calls, self._base
+        needs = {need for slot in slots for need in calls[slot - base].needs}
         needs.difference_update(slots)
         missing = {need: self._missing[need] for need in needs if need in self._missing}
         return Known({need: values[need] for need in needs if need not in missing}, missing)

@@ -8,7 +8,7 @@ thousand calls names and steps takes as long as to make them.
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,11 +17,11 @@ from flowgraph.compiler.coarsen import is_free
 from flowgraph.compiler.drafts import Lowered, code_of, new_token
 from flowgraph.compiler.keys import keys_of
 from flowgraph.compiler.nodes import CallNodes
+from flowgraph.compiler.numbered import Numbered
 from flowgraph.compiler.plan import Job, Target
 from flowgraph.compiler.regions import too_few
 from flowgraph.compiler.steps import NO_ANNOTATIONS
 from flowgraph.runtime.code import Later
-from flowgraph.runtime.onecall import OneCall
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.region import Region
 from flowgraph.runtime.row import Row
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["lower_straight"]
 
-_new: Final = tuple.__new__
 _kwargs: Final = attrgetter("kwargs")
 _needs: Final = attrgetter("needs")
 _stage: Final = attrgetter("stage")
@@ -89,7 +88,7 @@ def _lowered(calls: Calls, wanted: Sequence[int], stages: Mapping[Stage[..., Any
         name=calls[0].name,
         stage=first,
         seals=True,
-        calls=Later(partial(_numbered, calls, stages), shipping.dumps),
+        calls=Later(partial(Numbered, calls, stages), shipping.dumps),
         gives=tuple(gives),
         givers=tuple([Place(k, calls[k].name, calls[k].stage.name) for k in gives]),
         stages={number: stage.name for stage, number in stages.items()},
@@ -100,15 +99,6 @@ def _lowered(calls: Calls, wanted: Sequence[int], stages: Mapping[Stage[..., Any
     return Lowered(
         token, (Job(key, work, (), NO_ANNOTATIONS, False),), found, code_of(list(stages)), ()
     )
-
-
-def _numbered(calls: Calls, stages: Mapping[Stage[..., Any], int]) -> tuple[OneCall, ...]:
-    """The calls with numbers for names: of stages, nodes, and places of what they read."""
-    calls[0].graph.log.settle()  # names are wanted, all of them
-    parts = [
-        (stages[c.stage], c.number, c.name, c.args, c.kwargs, c.needs, True, None) for c in calls
-    ]
-    return tuple(map(_new, repeat(OneCall), parts))
 
 
 def _columns(calls: Calls) -> Columns:

@@ -82,12 +82,19 @@ class Log:
         self.calls.append(node)
         return node
 
-    def settle(self) -> None:
-        """Give names to all calls that have none, and enter them under these."""
-        if self.settled == len(self.calls):
+    def settle(self, count: int | None = None) -> None:
+        """Give names to calls that have none, and enter them under these.
+
+        Parameters
+        ----------
+        count : int, optional
+            How many calls from the first one on; default all.
+        """
+        count = len(self.calls) if count is None else count
+        if self.settled >= count:
             return
         with _settling:
-            for node in islice(self.calls, self.settled, None):
+            for node in islice(self.calls, self.settled, count):
                 self.enter(node, self._names.unique(node.stage.name))
 
     def enter(self, node: Node[Any], name: str) -> None:

@@ -60,7 +60,7 @@ class Region(Work):
 
     light: ClassVar[bool] = False
 
-    calls: Parcel[tuple[OneCall, ...]]
+    calls: Parcel[Sequence[OneCall]]
     """Each behind those that it needs."""
     gives: tuple[int, ...]
     """Which calls' values others read."""
