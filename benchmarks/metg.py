@@ -163,7 +163,7 @@ class Probe:
         self.measure(1, self.steps)
         while (took := self.measure(1, self.steps)[1]) < self.enough and self.steps * WIDTH < MOST:
             self.steps = min(MOST // WIDTH, 2 * self.steps)
-        guess = turns_for(took / (self.steps * WIDTH) * (1 if self.where == "threads" else WORKERS))
+        guess = turns_for(took / (self.steps * WIDTH) * (WORKERS if _is_free(self.where) else 1))
         self.low, self.high = max(1.0, guess / SPREAD), guess * SPREAD
         # It may be far above the cost of an empty task, where quick tasks do not use all cores.
         for _ in range(WIDER):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from functools import partial
 
 import pytest
-from journal import Journal, in_any_second
+from journal import Journal
 
-from flowgraph import Graph, Retry, SkippedError, StageError, StageTimeout, stage
+from flowgraph import Graph, Retry, SkippedError, StageError, StageTimeout, WorkerDied, stage
 from flowgraph.compiler.abreast import abreast
 from flowgraph.compiler.freeze import freeze
 from flowgraph.compiler.fuse import fuse
@@ -66,10 +68,10 @@ def test_so_many_are_under_way_as_their_worker_has(backend):
 
 def test_what_follows_each_goes_on_by_itself(backend):
     g, place = Graph("followed"), Inside(10)
-    nodes = [g.task(add, g.task(call, place, g.task(abs, -k)), 1) for k in range(20)]
+    nodes = [g.task(add, g.task(call, place, k), 1) for k in range(20)]
     run = backend.run(g, *nodes, g.task(add, *nodes))
     assert run.value == (*range(1, 21), sum(range(1, 21)))
-    assert (run.stats.completed, run.stats.total) == (61, 61)
+    assert (run.stats.completed, run.stats.total) == (41, 41)
 
 
 def test_readers_may_stand_between_those_they_read(backend):
@@ -107,21 +109,58 @@ def test_a_limit_holds_over_all_of_them(backend, tmp_path):
     assert 2 < journal.most_at_once() <= 6
 
 
-def test_a_rate_holds_though_each_takes_long(backend, tmp_path):
-    journal = Journal(tmp_path)
-
-    @stage(rate=40)
-    async def paced(k):
-        journal.note("starts")
-        await asyncio.sleep(0.4)
+def test_one_that_cancels_itself_has_failed_as_any_other(backend):
+    async def work(k):
+        if k == 3:
+            asyncio.current_task().cancel()
+        await asyncio.sleep(0)
         return k
 
-    g = Graph("paced")
-    nodes = [g.task(paced, k) for k in range(24)]
-    begun = time.monotonic()
-    assert backend.run(g, g.task(add, *nodes)).value == sum(range(24))
-    assert time.monotonic() - begun < 24 * 0.4 / 2  # as long as two at a time would take
-    assert in_any_second(journal.times("starts")) <= 40 + 2
+    for timeout in (None, 60):
+        g = Graph("cancelled")
+        nodes = [g.task(stage(work, timeout=timeout), k) for k in range(8)]
+        run = backend.run(g, *nodes, on_error="collect")
+        (error,) = run.errors
+        assert (error.node, type(error.__cause__)) == ("work-4", asyncio.CancelledError)
+        assert [run[node] for k, node in enumerate(nodes) if k != 3] == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_a_failure_is_not_kept_waiting_by_plain_calls(backend, tmp_path):
+    journal = Journal(tmp_path)
+
+    async def fetch(k):
+        await asyncio.sleep(0.1 * (k == 1))
+        if k == 1:
+            raise ValueError(k)
+        return k
+
+    def parse(k):
+        journal.note("parsed")
+        time.sleep(0.05)
+        return k
+
+    g = Graph("failing")
+    nodes = [g.task(parse, g.task(fetch, k)) for k in range(60)]
+    with pytest.raises(StageError, match="ValueError"):
+        backend.run(g, *nodes)
+    assert len(journal.entries("parsed")) < 30
+
+
+@pytest.mark.parametrize("name", ["processes"])
+def test_a_process_that_dies_is_told_with_all_that_it_had(name):
+    async def work(k):
+        if k == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await asyncio.sleep(SECONDS if k < 4 else 0)
+
+    g = Graph("dying")
+    nodes = [g.task(stage(work, name="w"), k, name=f"n{k}") for k in range(10)]
+    run = g.run(*nodes, scheduler=name, workers=2, on_error="collect")
+    assert [error.node for error in run.errors] == ["n0", "n1", "n2", "n3", "n4"]
+    (cause,) = {error.__cause__ for error in run.errors[:1]}
+    assert isinstance(cause, WorkerDied)
+    assert (cause.stage, cause.deaths) == ("w", 1)
+    assert "while it ran one of 5 calls, from 'n0' to 'n4'" in str(cause)
 
 
 def test_failures_are_those_of_one_call(backend):
@@ -232,8 +271,10 @@ def test_calls_that_wait_for_the_same_are_shared_among_the_workers():
     ("options", "sizes"),
     [
         ({}, [3, 4]),
-        ({"rate": 5}, [3, 4]),
-        ({"max_concurrency": 1}, [7]),
+        ({"rate": 5}, []),
+        ({"max_concurrency": 2}, []),
+        ({"max_concurrency": 3}, [3, 4]),
+        ({"resources": {"GPU": 1}}, []),
         ({"max_concurrency": 50, "timeout": 1, "retry": 3}, [3, 4]),
         ({"sequential": True}, []),
         ({"batch_size": 2, "pause": 1}, []),
@@ -244,6 +285,20 @@ def test_limits_and_groups(options, sizes):
     wrapped = stage(_multiplied, **options)
     dag = after_pass(g, *[g.task(wrapped, 1, k) for k in range(7)])
     assert [len(group) for group in groups(dag)] == sizes
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(4, [6, 7, 7]), (3, [5, 5, 5, 5]), (20, [10, 10])])
+def test_a_task_has_a_few_times_as_many_as_may_be_under_way_in_it(most, sizes):
+    g = Graph("limited")
+    wrapped = stage(_multiplied, max_concurrency=most)
+    dag = after_pass(g, *[g.task(wrapped, 1, k) for k in range(20)])
+    assert [len(group) for group in groups(dag)] == sizes
+
+
+def test_what_begins_with_a_plain_call_stays_apart():
+    g = Graph("prepared")
+    prepared = [g.task(_multiplied, 1, g.task(abs, k)) for k in range(9)]
+    assert groups(after_pass(g, *prepared)) == []
 
 
 def test_few_calls_and_plain_functions_stay_apart():

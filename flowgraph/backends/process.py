@@ -63,8 +63,10 @@ class ChildDied(WorkerDied):
         True if the pool was asked to kill it.
     """
 
-    def __init__(self, pid: int, exitcode: int, task: str, on_purpose: bool = False) -> None:
-        super().__init__(task, 1, f"process {pid}")
+    def __init__(
+        self, pid: int, exitcode: int, task: str, on_purpose: bool = False, stage: str = ""
+    ) -> None:
+        super().__init__(stage or task, 1, f"process {pid}")
         self.pid = pid
         self.exitcode = exitcode
         self.task = task
@@ -91,7 +93,7 @@ class ChildDied(WorkerDied):
             return str(-self.exitcode)
 
     def __reduce__(self) -> tuple[type[ChildDied], tuple[Any, ...]]:
-        return type(self), (self.pid, self.exitcode, self.task, self.on_purpose)
+        return type(self), (self.pid, self.exitcode, self.task, self.on_purpose, self.stage)
 
 
 class Child:

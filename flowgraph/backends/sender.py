@@ -184,7 +184,9 @@ def _lost(call: DaskCall, error: BaseException, given_back: Iterable[int] = ()) 
     scope, work = Scope(call.control, call.work.task), call.work
     if isinstance(work, Stint):
         work = replace(work, given_back=frozenset(given_back))
-    worker = f"process {error.pid}" if isinstance(error, ChildDied) else "unknown"
+    worker = "unknown"
+    if isinstance(error, ChildDied):
+        error.stage, worker = work.stage, error.worker
     outcome = lost(scope, work, error, worker, call.inputs)
     outcome.bundle = scope.bundle(work.part)
     return outcome

@@ -1,28 +1,34 @@
 """Put coroutine calls into tasks in which they wait side by side.
 
 A worker that awaits one call could await a hundred.  Calls that wait for the same steps share
-tasks: none starts later by that, and whoever reads one of them waits no longer than for the
-slowest of its companions, with which it is under way.  A limit on how many may run at once
-becomes a share of it for each task, as with items.
+tasks, so that none waits for more than before.  Whoever reads one of them waits for all of its
+task, so a task has no more than a few times as many calls as may be under way at once in it.
+A limit on how many may run at once becomes a share of it for each task, as with items.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from math import ceil, inf
+from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.dag import fresh
 from flowgraph.compiler.limits import callees, is_limited
 from flowgraph.compiler.steps import Group, Series, annotations_of
+from flowgraph.runtime.abreast import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from flowgraph.compiler.dag import Dag
+    from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
 __all__ = ["abreast"]
+
+_ROUNDS: Final = 4
+"""How many times as many calls a task has as may be under way at once in it."""
 
 
 def abreast(dag: Dag, workers: int) -> Dag:
@@ -35,7 +41,9 @@ def abreast(dag: Dag, workers: int) -> Dag:
     workers : int
         Tasks that run at once.
     """
-    found = [step for step in dag.steps if isinstance(step, Series) and _waits_abreast(step)]
+    found = [
+        step for step in dag.steps if isinstance(step, Series) and _waits_abreast(step, workers)
+    ]
     if len(found) <= workers:
         return dag
     alike: dict[Hashable, list[Series]] = defaultdict(list)
@@ -47,7 +55,7 @@ def abreast(dag: Dag, workers: int) -> Dag:
     taken = set(dag.by_name())
     for members in alike.values():
         if len(members) > workers:
-            for part in _shares(members, _tasks(members[0], workers)):
+            for part in _shares(members, workers):
                 first = part[0]
                 name = fresh(f"{first.name}…", taken)
                 taken.add(name)
@@ -60,22 +68,24 @@ def abreast(dag: Dag, workers: int) -> Dag:
     return dag.with_steps([step for step in steps if step is not None])
 
 
-def _waits_abreast(step: Series) -> bool:
-    """True if there is a coroutine in it, and calls of its stages may be made side by side."""
+def _waits_abreast(step: Series, workers: int) -> bool:
+    """True if it begins with a coroutine, of which more may be under way than workers."""
     stages = list(callees(step))
-    if any(stage.sequential or stage.pause is not None for stage in stages):
+    if any(s.sequential or s.pause is not None or s.rate is not None for s in stages):
         return False
-    limited = [stage for stage in stages if is_limited(stage)]
-    return any(s.is_coroutine for s in stages) and all(s.is_coroutine for s in limited)
+    if any(_most(s) <= workers or not s.is_coroutine for s in stages if is_limited(s)):
+        return False
+    # What a task takes of a worker's resources, each call in it would take.
+    return step.calls[0].stage.is_coroutine and "resources" not in annotations_of(step)
 
 
-def _tasks(step: Series, workers: int) -> int:
-    """How many tasks calls like this one share."""
-    most = [s.max_concurrency for s in callees(step) if s.max_concurrency is not None]
-    return min([workers, *most])
+def _most(stage: Stage[..., object]) -> float:
+    return inf if stage.max_concurrency is None else stage.max_concurrency
 
 
-def _shares(members: Sequence[Series], tasks: int) -> list[Sequence[Series]]:
-    """Members in so many parts of about the same length."""
-    ends = [len(members) * k // tasks for k in range(tasks + 1)]
+def _shares(members: Sequence[Series], workers: int) -> list[Sequence[Series]]:
+    """Members in parts of about the same length: one for each worker, or more."""
+    each = min([SLOTS, *(_most(stage) / workers for stage in callees(members[0]))])
+    parts = max(workers, ceil(len(members) / (_ROUNDS * each)))
+    ends = [len(members) * k // parts for k in range(parts + 1)]
     return [members[begin:end] for begin, end in pairwise(ends)]

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler import shipping
-from flowgraph.compiler.constants import own, own_kwargs
+from flowgraph.compiler.constants import own_call
 from flowgraph.compiler.shipping import Cargo
 from flowgraph.compiler.tasks import prefix_of
 from flowgraph.declare.arguments import is_plain
@@ -146,8 +146,7 @@ def _numbered(
                     stages[call.stage],
                     node,
                     call.name,
-                    own(call.args),
-                    own_kwargs(call.kwargs),
+                    *own_call(call),
                     tuple([place(need) for need in call.needs]),
                     True if call.condition is MISSING else call.condition,
                     None if call.otherwise is None else stages[call.otherwise],
@@ -172,8 +171,7 @@ def _one_call(tasks: Tasks, call: Call, needs: tuple[int, ...]) -> OneCall:
         tasks.drafts.stage(call.stage),
         tasks.drafts.number(call.name),
         call.name,
-        own(call.args),
-        own_kwargs(call.kwargs),
+        *own_call(call),
         needs,
         True if call.condition is MISSING else call.condition,
         None if call.otherwise is None else tasks.drafts.stage(call.otherwise),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from flowgraph.compiler.constants import own, own_kwargs
+from flowgraph.compiler.constants import own, own_call
 from flowgraph.compiler.steps import Combine, stages_of
 from flowgraph.compiler.tasks import prefix_of
 from flowgraph.compiler.tree import groups
@@ -94,13 +94,14 @@ def _link(tasks: Tasks, link: Each | Number | Product, places: Mapping[str, int]
     slots = (-1, *(places[need] for need in link.needs[1:]))
     if isinstance(link, Product):
         return LinkPlan(FREE, number, link.name, "product", (Slot(slots[1]),))
+    args, kwargs = own_call(link)
     return LinkPlan(
         tasks.drafts.stage(link.stage),
         number,
         link.name,
         link.op,
-        tuple(renumber(arg, slots) for arg in own(link.args)),
-        tuple((key, renumber(arg, slots)) for key, arg in own_kwargs(link.kwargs)),
+        tuple(renumber(arg, slots) for arg in args),
+        tuple((key, renumber(arg, slots)) for key, arg in kwargs),
     )
 
 
@@ -109,7 +110,7 @@ def _fold(tasks: Tasks, step: Chain, fold: Fold) -> None:
     nothing: Any = tasks.drafts.parcel(())
     template = () if fold.initial is MISSING else (fold.initial,)
     slots = tuple(range(-1, len(fold.needs) - 1))
-    initial = Nest(tuple, tuple(renumber(item, slots) for item in own(template)))
+    initial = Nest(tuple, tuple(renumber(item, slots) for item in own(*template)))
     owned = [(f"initial value of '{step.name}'", item) for item in template]
     start = tasks.drafts.parcel(initial, *owned)
     others = tuple(tasks.of(need) for need in fold.needs[1:])

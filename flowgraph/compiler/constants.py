@@ -10,18 +10,21 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.runtime.call import PLAIN, Nest
+from flowgraph.runtime.call import PLAIN, InOrder, Nest, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-__all__ = ["own", "own_kwargs"]
+    from flowgraph.declare.steps import Call, Each
 
+__all__ = ["own", "own_call"]
+
+_PLAIN_OR_SLOT: Final = PLAIN | {Slot}
 _COPIED: Final = frozenset({list, dict, Nest})
 _LOOKED_INTO: Final = (list, dict, tuple, Nest)
 
 
-def own(templates: tuple[Any, ...]) -> tuple[Any, ...]:
+def own(*args: Any) -> tuple[Any, ...]:
     """Templates of arguments, with copies of the lists and dicts in them.
 
     What is the same object twice stays so.
@@ -29,20 +32,26 @@ def own(templates: tuple[Any, ...]) -> tuple[Any, ...]:
     Examples
     --------
     >>> sizes = [800, 600]
-    >>> own(("photos", sizes)) == ("photos", sizes)
-    True
-    >>> own(("photos", sizes))[1] is sizes
-    False
+    >>> copied, again = own(sizes, sizes)
+    >>> copied == sizes, copied is sizes, again is copied
+    (True, False, True)
     """
-    return templates if _is_flat(templates) else tuple(_copies(templates, {}))
+    return args if _is_flat(args) else tuple(_copies(args, {}))
 
 
-def own_kwargs(templates: Sequence[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
-    """The same of keyword arguments."""
-    if not templates:
-        return ()
-    names, values = zip(*templates, strict=True)
-    return tuple(zip(names, own(values), strict=True))
+def own_call(call: Call | Each) -> tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]]:
+    """The positional arguments of a call and those by keyword, with copies as by `own`."""
+    args, kwargs = call.args, call.kwargs
+    if not kwargs:
+        return (args if _is_plain(args) else own(*args)), kwargs
+    names, values = zip(*kwargs, strict=True)
+    made = own(*args, *values)
+    return made[: len(args)], tuple(zip(names, made[len(args) :], strict=True))
+
+
+def _is_plain(args: tuple[Any, ...]) -> bool:
+    """True if there is nothing but nodes and constants of the commonest types; quickly."""
+    return type(args) is InOrder or all(map(_PLAIN_OR_SLOT.__contains__, map(type, args)))
 
 
 def _is_flat(templates: Iterable[Any]) -> bool:
@@ -72,7 +81,7 @@ def _copy(template: Any, made: dict[int, Any]) -> Any:
         if not _is_flat(template.values()):
             copy.update(zip(template, _copies(template.values(), made), strict=True))
     elif kind is Nest:
-        copy = replace(template, items=own(template.items))
+        copy = replace(template, items=tuple(_copies(template.items, made)))
     elif (kind is tuple or hasattr(kind, "_make")) and not _is_flat(template):
         copy = tuple(_copies(template, made))
         if kind is not tuple:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowgraph.compiler.constants import own, own_kwargs
+from flowgraph.compiler.constants import own_call
 from flowgraph.compiler.drafts import Lowered, code_of, new_token, parcel_of
 from flowgraph.compiler.keys import keys_of
 from flowgraph.compiler.limits import is_limited
@@ -54,7 +54,7 @@ def lower_lone(call: Call) -> Lowered:
         What `lone_call` found.
     """
     stage, token = call.stage, new_token()
-    parts: tuple[Any, ...] = OneCall(0, 0, call.name, own(call.args), own_kwargs(call.kwargs), ())
+    parts: tuple[Any, ...] = OneCall(0, 0, call.name, *own_call(call), ())
     parcel: Parcel[tuple[tuple[Any, ...], ...]] = parcel_of((tuple(parts),), plain=is_plain(call))
     work = Calls(task=0, node=0, name=call.name, stage=stage.name, seals=True, calls=parcel)
     keys = tuple(keys_of([stage.name], token))

@@ -81,7 +81,7 @@ def _lower(tasks: Tasks, step: Step) -> None:
         case Pack():
             reads = [tasks.of(need) for need in step.needs]
             owned = (f"node '{step.name}'", step.template)
-            template = tasks.drafts.parcel(own((step.template,))[0], owned)
+            template = tasks.drafts.parcel(own(step.template)[0], owned)
             tasks.value(step, "pack", light.Pack, reads, template=template)
         case Series():
             lower_series(tasks, step)

@@ -109,7 +109,7 @@ class Freezer:
         if isinstance(value, Handle):
             return self._slot(value)
         if not isinstance(value, _CONTAINERS):
-            if is_dataclass(value) and any(map(holds_node, _fields(value))):
+            if is_dataclass(value) and holds_node(value):
                 raise GraphError.hidden_node(type(value).__name__)
             return value
         seen = self._seen.get(id(value))
@@ -274,7 +274,12 @@ def holds_node(value: Any) -> bool:
         value = rest.pop()
         if isinstance(value, Handle):
             return True
-        if isinstance(value, _CONTAINERS) and id(value) not in seen:
+        if id(value) in seen:
+            continue
+        if is_dataclass(value):
+            seen[id(value)] = value
+            rest += _fields(value)
+        elif isinstance(value, _CONTAINERS):
             seen[id(value)] = value
             parts: list[Any] = [value]
             if isinstance(value, _MAPPINGS):
@@ -304,8 +309,11 @@ def _worth_a_look(values: Collection[Any]) -> bool:
 
 
 def _fields(value: Any) -> list[Any]:
-    """What a dataclass's object has in its fields; none of a class."""
-    return [] if isinstance(value, type) else [getattr(value, f.name, None) for f in fields(value)]
+    """What a dataclass's object has in its fields; none of a class, or where it will not say."""
+    try:
+        return [getattr(value, field.name) for field in fields(value) if is_dataclass(type(value))]
+    except Exception:
+        return []
 
 
 def _are_numbers(values: Collection[Any]) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
 from contextvars import copy_context
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -11,7 +13,6 @@ from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.loop import limited, the_loop
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterator
 
     from flowgraph.runtime.attempt import Attempts
@@ -21,6 +22,9 @@ __all__ = ["SLOTS", "Abreast"]
 
 SLOTS: Final = 100
 """Attempts at once of a coroutine stage that says nothing of it, for each task."""
+
+
+_Attempt = asyncio.Task[tuple[Any, BaseException | None]]
 
 
 class _Came(NamedTuple):
@@ -53,7 +57,7 @@ class Abreast:
         self._queues: dict[int, deque[tuple[int, Attempts]]] = defaultdict(deque)
         self._begun: dict[int, Attempts] = {}
         self._came: SimpleQueue[_Came] = SimpleQueue()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[_Attempt] = set()
         self._closed = False
 
     def __len__(self) -> int:
@@ -131,16 +135,22 @@ class Abreast:
     # On the loop
 
     def _start(self, slot: int, attempts: Attempts) -> None:
-        if not self._closed:
-            task = self._loop.create_task(self._make(slot, attempts))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if self._closed:
+            return
+        stage, now = attempts.stage, self._scope.now
+        task = self._loop.create_task(limited(attempts.call, stage.timeout, stage.name))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._note, slot, now()))
+
+    def _note(self, slot: int, begun: float, task: _Attempt) -> None:
+        """Tell of an attempt that ended, also of one that was cancelled by whomever."""
+        self._tasks.discard(task)
+        try:
+            value, error = task.result()
+        except asyncio.CancelledError as cancelled:
+            value, error = None, cancelled
+        self._came.put(_Came(slot, value, error, begun, self._scope.now()))
 
     def _cancel(self) -> None:
         for task in self._tasks:
             task.cancel()
-
-    async def _make(self, slot: int, attempts: Attempts) -> None:
-        now, stage, begun = self._scope.now, attempts.stage, self._scope.now()
-        value, error = await limited(attempts.call, stage.timeout, stage.name)
-        self._came.put(_Came(slot, value, error, begun, now()))

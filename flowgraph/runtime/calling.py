@@ -44,6 +44,8 @@ class Calling:
         When attempts may start.
     slots : int
         Attempts of a coroutine function at once.
+    inner : container of int
+        Places of calls that only one other call reads.
 
     Attributes
     ----------
@@ -60,6 +62,7 @@ class Calling:
         missing: dict[int, Failure | Skip],
         pace: Pace | None = None,
         slots: int = SLOTS,
+        inner: Container[int] = (),
     ) -> None:
         self.left: set[int] = set()
         self.slept = 0.0
@@ -77,10 +80,13 @@ class Calling:
         self._ended = scope.now()
         self._late: list[tuple[float, int, Attempts]] = []
         self._slots = slots
+        self._inner = inner
         self._abreast: Abreast | None = None
         self._unsettled: set[int] = set()
+        self._settled: list[int] = []
+        """Places of calls of which an attempt has ended, since it was last looked who waits."""
         self._roots: dict[int, int] = {}
-        """Of a call that waits for another one's next attempt: that one."""
+        """Of a call that waits for another one that is under way, or is to be tried again: that."""
         self._held: dict[int, list[tuple[int, OneCall]]] = {}
         """The calls that wait for one, each behind those that it needs."""
 
@@ -104,8 +110,10 @@ class Calling:
         until, todo = self._ended + seconds, calls
         try:
             self._begin_all(todo, until, bound)
-            while self._late or self._abreast:
-                self._begin_all(self._go_on(), until, bound)
+            while self._late or self._abreast or self._settled:
+                released = self._go_on()
+                self._begin_all(released, until, bound)
+                self._drop(released)
         finally:
             for _, _, attempts in self._late:  # the run is over
                 attempts.close()
@@ -135,7 +143,7 @@ class Calling:
                 continue
             if ended >= look_at:
                 look_at = ended + _LOOK
-                self._scope.check()
+                self._look()
             number, node, _, args, named, needs, condition, _ = call
             function = quick[number]
             if function is None or condition is not True:
@@ -226,26 +234,45 @@ class Calling:
         else:
             self._settle(slot, begun)
 
+    def _look(self) -> None:
+        """Leave the task if its run is over, and note what has ended meanwhile."""
+        self._scope.check()
+        if self._abreast:
+            self._note_ended(0.0)
+
+    def _note_ended(self, seconds: float) -> None:
+        """Note which attempts of coroutines have ended; waits so long for the first."""
+        assert self._abreast is not None
+        for slot, attempts, made in self._abreast.take(seconds):
+            self._take(slot, attempts, made)
+            self._settled.append(slot)
+
     def _go_on(self) -> list[tuple[int, OneCall]]:
         """Go on with what is due first; gives the calls that waited for no more than that."""
         due, now = self._late[0][0] if self._late else inf, self._scope.now()
-        settled = []
         if self._abreast:
             self._scope.check()
-            for slot, attempts, made in self._abreast.take(max(0.0, min(due - now, _WAIT))):
-                self._take(slot, attempts, made)
-                settled.append(slot)
+            self._note_ended(0.0 if self._settled else max(0.0, min(due - now, _WAIT)))
             self._ended = now = self._scope.now()
-        else:
+        elif not self._settled:
             self._scope.sleep(due - now)
             self.slept += max(0.0, due - now)
             now = max(due, now)
         if due <= now:
             _, slot, attempts = heappop(self._late)
             self._make(slot, attempts)
-            settled.append(slot)
+            self._settled.append(slot)
         unsettled, held = self._unsettled, self._held
+        settled, self._settled = self._settled, []
         return [each for k in settled if k not in unsettled for each in held.pop(k, ())]
+
+    def _drop(self, made: Iterable[tuple[int, OneCall]]) -> None:
+        """Let go of values that no other call reads than these."""
+        for slot, call in made:
+            if slot not in self._unsettled:
+                for need in call.needs:
+                    if need in self._inner:
+                        self._values[need] = None
 
     def _make(self, slot: int, attempts: Attempts) -> None:
         """Make an attempt, or let it be made."""

@@ -42,6 +42,14 @@ class Calls(Work):
     """Which calls' values others read; empty for the last one alone."""
 
     @property
+    def label(self) -> str:
+        """What it is called where its process dies: any of its calls may have done it."""
+        if not self.gives:
+            return self.name
+        first, last = self.owes[0].name, self.owes[-1].name
+        return f"one of {len(self.owes)} calls, from '{first}' to '{last}'"
+
+    @property
     def maker(self) -> Place | tuple[Place, ...]:
         """The nodes that made the values."""
         if not self.gives:
@@ -78,8 +86,11 @@ class Calls(Work):
         """What each call gives, or a Failure or Skip in its place."""
         values = [outcome.value for outcome in inputs] + [UNREACHED] * len(calls)
         missing = {k: o.missing for k, o in enumerate(inputs) if o.missing is not None}
+        begin = len(inputs)
+        given = {begin + k for k in self.gives}
+        inner = {k for k in range(begin, len(values)) if k not in given} if self.gives else ()
         try:
-            Calling(scope, values, missing, pace, self.slots).make(enumerate(calls, len(inputs)))
+            Calling(scope, values, missing, pace, self.slots, inner).make(enumerate(calls, begin))
         except Halt:
             if not self.gives or (scope.control.line is not None and scope.is_over()):
                 raise
