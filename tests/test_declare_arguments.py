@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowgraph import GraphError
-from flowgraph.declare.arguments import Freezer, holds_node
+from flowgraph.declare.arguments import Freezer
 from flowgraph.declare.graph import Declarations
+from flowgraph.declare.inside import holds_node
 from flowgraph.runtime.call import Nest, Slot, fill
 
 Point = namedtuple("Point", "x y")

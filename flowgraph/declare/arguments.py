@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import fields, is_dataclass
-from itertools import chain, groupby, islice
-from types import MappingProxyType
+from dataclasses import is_dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from flowgraph.declare.inside import CONTAINERS, holds_node, worth_a_look
 from flowgraph.declare.node import Handle, Node
 from flowgraph.errors import GraphError
 from flowgraph.runtime.call import PLAIN, InOrder, Nest, Slot, in_order, slots
 from flowgraph.runtime.call import slot as slot_at
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from flowgraph.declare.register import Register
     from flowgraph.declare.steps import Call
 
-__all__ = ["Freezer", "are_light", "frozen", "holds_node", "is_plain", "numbers_of"]
+__all__ = ["Freezer", "are_light", "frozen", "is_plain", "numbers_of"]
 
 Templates = tuple[Any, ...]
 
 _PLAIN_OR_SLOT: Final = PLAIN | {Slot}
 
-_CONTAINERS: Final = (
-    *(list, tuple, dict, set, frozenset, deque, MappingProxyType),
-    *map(type, ({}.keys(), {}.values(), {}.items())),
-)
-"""Where nodes are looked for: found in the first three, refused in the others."""
-
 _NODES: Final = frozenset({Node})
-_MAPPINGS: Final = (dict, MappingProxyType)
-_LOOKED_INTO: Final = (Handle, *_CONTAINERS)
 _OPEN: Final = object()
 _ONE: Final = in_order(1)
-_SAMPLE: Final = 500
-"""Values that tell what others may be like."""
-_SMALL: Final = 1 << 40
-"""A million of which are added up without big numbers."""
 _FEW: Final = 8
 """Arguments that it is quicker to look at one by one than together."""
 
@@ -108,7 +95,7 @@ class Freezer:
             return value
         if isinstance(value, Handle):
             return self._slot(value)
-        if not isinstance(value, _CONTAINERS):
+        if not isinstance(value, CONTAINERS):
             if is_dataclass(value) and holds_node(value):
                 raise GraphError.hidden_node(type(value).__name__)
             return value
@@ -147,7 +134,7 @@ class Freezer:
         return value
 
     def _sequence(self, value: Sequence[Any], build: Any) -> Any:
-        if not _worth_a_look(value):
+        if not worth_a_look(value):
             return value if isinstance(value, tuple) else list(value)
         if (nodes := self._new_slots(value)) is not None:
             return Nest(build, tuple(nodes))
@@ -171,9 +158,9 @@ class Freezer:
         return made
 
     def _dict(self, value: dict[Any, Any]) -> Any:
-        if _worth_a_look(value) and any(map(holds_node, value)):
+        if worth_a_look(value) and any(map(holds_node, value)):
             raise GraphError.hidden_node("dict's keys")
-        if not _worth_a_look(value.values()):
+        if not worth_a_look(value.values()):
             return value.copy()
         items = [self.template(item) for item in value.values()]
         if _has_slots(items):
@@ -257,81 +244,6 @@ def is_plain(call: Call | Node[Any]) -> bool:
     if type(args) is InOrder or (len(args) == 1 and type(args[0]) in _PLAIN_OR_SLOT):
         return True
     return _PLAIN_OR_SLOT.issuperset(map(type, args))
-
-
-def holds_node(value: Any) -> bool:
-    """True if a node is in a value, at any depth of containers.
-
-    Examples
-    --------
-    >>> from flowgraph.declare.graph import Declarations
-    >>> holds_node({("a", Declarations("photos").param("folder"))})
-    True
-    """
-    seen: dict[int, Any] = {}  # with the values, as above
-    rest = [value]
-    while rest:
-        value = rest.pop()
-        if isinstance(value, Handle):
-            return True
-        if id(value) in seen:
-            continue
-        if is_dataclass(value):
-            seen[id(value)] = value
-            rest += _fields(value)
-        elif isinstance(value, _CONTAINERS):
-            seen[id(value)] = value
-            parts: list[Any] = [value]
-            if isinstance(value, _MAPPINGS):
-                parts.append(value.values())
-            for inside in parts:
-                if _worth_a_look(inside):
-                    rest.extend([item for item in inside if isinstance(item, _LOOKED_INTO)])
-    return False
-
-
-def _worth_a_look(values: Collection[Any]) -> bool:
-    """False if neither a node nor anything that must be copied is among the values.
-
-    By their types, which are few: the values themselves may be millions.
-    """
-    if len(values) > _SAMPLE and _are_numbers(values):
-        return False
-    kinds = {kind for kind, _ in groupby(values, type)}  # a set of all asks each for its hash
-    if kinds <= PLAIN:
-        return False
-    looked_into = {kind for kind in kinds if issubclass(kind, _LOOKED_INTO)}
-    if looked_into == {tuple}:  # such as the pairs of a starmap: one level more
-        pairs = values if kinds == looked_into else [v for v in values if type(v) is tuple]
-        inside = set(map(type, chain.from_iterable(pairs)))
-        return any(issubclass(kind, _LOOKED_INTO) for kind in inside)
-    return bool(looked_into)
-
-
-def _fields(value: Any) -> list[Any]:
-    """What a dataclass's object has in its fields; none of a class, or where it will not say."""
-    try:
-        return [getattr(value, field.name) for field in fields(value) if is_dataclass(type(value))]
-    except Exception:
-        return []
-
-
-def _are_numbers(values: Collection[Any]) -> bool:
-    """True if many values can be added up, as nodes and containers cannot; at a third of the price.
-
-    Not tried unless the first ones are small numbers of one type: anything else that is
-    added to a number may run code of the user's, and large ones take long.
-    """
-    sample = list(islice(values, _SAMPLE))
-    kind = type(sample[0])
-    if kind not in (int, float) or any(type(value) is not kind for value in sample):
-        return False
-    if kind is int and max(map(abs, sample)) > _SMALL:
-        return False
-    try:
-        return type(sum(values)) is kind
-    except Exception:
-        return False
 
 
 def _has_slots(templates: list[Any]) -> bool:

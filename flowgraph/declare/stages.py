@@ -6,8 +6,8 @@ import functools
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from flowgraph.declare.arguments import holds_node
 from flowgraph.declare.function import is_lambda
+from flowgraph.declare.inside import holds_node
 from flowgraph.declare.stage import Stage
 from flowgraph.errors import GraphError
 
