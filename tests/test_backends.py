@@ -575,7 +575,7 @@ def test_an_attempt_that_takes_too_long_is_left_behind(backend):
 
 
 def test_a_timeout_is_an_oserror_that_retries_see(backend, tmp_path):
-    @stage(timeout=0.2, retry=Retry(1, delays=[0], on=OSError))
+    @stage(timeout=0.5, retry=Retry(1, delays=[0], on=OSError))
     def slow_once(k):
         if attempts_at(tmp_path, k) == 1:
             time.sleep(30)
