@@ -10,6 +10,11 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
+
+# A machine that is busy for a moment says nothing of what is tested.
+settings.register_profile("flowgraph", deadline=None)
+settings.load_profile("flowgraph")
 
 # Tests are no package, but they share their strategies.
 sys.path.insert(0, str(Path(__file__).parent))
