@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-# A machine that is busy for a moment says nothing of what is tested.
-settings.register_profile("flowgraph", deadline=None)
-settings.load_profile("flowgraph")
-
 # Tests are no package, but they share their strategies.
 sys.path.insert(0, str(Path(__file__).parent))
 
 from elsewhere import SECONDS, environment
 
 from flowgraph.cli import invoke
+
+# A machine that is busy for a moment says nothing of what is tested.
+settings.register_profile("flowgraph", deadline=None)
+settings.load_profile("flowgraph")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
