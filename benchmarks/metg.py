@@ -4,7 +4,7 @@ METG(50 %), the minimum effective task granularity of Slaughter et al., "Task Be
 length of task at which half of the machine does useful work.  The whole machine is what makes the
 same calls in plain loops, measured in the same moment: one loop in the driver for threads of a
 Python with a GIL, as pure Python runs on one core at a time; elsewhere one in each process of a
-`multiprocessing.Pool`, with its share of the calls.  Two cores of a shared machine do not always
+`multiprocessing.Pool`, with its share of the calls.  Two cores of a shared machine do not always do
 twice the work of one, and at half of it that would decide.
 """
 
@@ -88,11 +88,6 @@ def loop(calls, turns):
         cell(turns)
 
 
-def in_driver(tasks, turns):
-    """The machine of threads: the calls in a loop."""
-    plain(tasks, turns)
-
-
 def in_processes(machine, tasks, turns):
     """The machine of processes: each makes its share."""
     share = len(tasks) // WORKERS
@@ -125,7 +120,7 @@ class Probe:
     name: str
     where: str
     run: Callable[[list[tuple[int, ...]], int], int]
-    useful: Callable[[list[tuple[int, ...]], int], None]
+    useful: Callable[[list[tuple[int, ...]], int], object]
     """Makes the calls with the whole machine."""
     settle: Callable[[], object]
     enough: float
@@ -213,7 +208,7 @@ def probes(machine: Machine, enough: float) -> list[Probe]:
             options, get = machine.flowgraph(place), machine.dask(place, chunk)
             for name, call, given in ((NAMES[0], flow, options), (NAMES[1], raw, get)):
                 run = partial(_called, call, given)
-                useful = partial(in_processes, machine) if _is_free(place) else in_driver
+                useful = partial(in_processes, machine) if _is_free(place) else plain
                 long = enough * (FAR if place == "cluster" else 1)
                 found.append(Probe(pattern, name, place, run, useful, machine.settle, long))
     return found

@@ -24,8 +24,9 @@ from flowgraph.runtime.heads import (
     beside,
 )
 from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.partition import Listing, Partition, Portion
+from flowgraph.runtime.partition import Listing, Partition
 from flowgraph.runtime.positions import Joined, Kept, at
+from flowgraph.runtime.sections import Section
 
 FAILED = Failure("load", "photos", 3, 1, "host", (ValueError(),))
 ITEMS = st.lists(st.none() | st.integers(0, 9), max_size=30)
@@ -93,8 +94,8 @@ def test_what_was_known_or_made_before_is_the_partition_itself():
 
 
 @pytest.mark.parametrize("items", [list(range(10, 20)), tuple(range(10, 20)), range(10, 20)])
-def test_a_portion_of_a_list_is_a_partition_where_it_is_wanted_and_when_it_travels(items):
-    here = Given(Parcel(Portion(items, 3, 5), pickle.dumps))
+def test_a_section_of_a_list_is_a_partition_where_it_is_wanted_and_when_it_travels(items):
+    here = Given(Parcel(Partition(Section(items, 3, 5), range(3, 5)), pickle.dumps))
     there = pickle.loads(pickle.dumps(here))
     for head in (here, there):
         part = head.partition([])

@@ -15,7 +15,7 @@ from dask.utils import key_split
 
 from flowgraph import Graph, StageError, stage
 from flowgraph.compiler.plan import Job
-from flowgraph.runtime.partition import Portion
+from flowgraph.runtime.sections import Section
 from flowgraph.testing import run_plain
 
 PASSES = [
@@ -214,7 +214,7 @@ def test_a_plan_that_nobody_holds_is_gone_at_once():
     gc.disable()
     try:
         assert g.run(total, squares, scheduler="sync").ok
-        left = [thing for thing in gc.get_objects() if isinstance(thing, (Job, Portion))]
+        left = [thing for thing in gc.get_objects() if isinstance(thing, (Job, Section))]
     finally:
         gc.enable()
     assert left == []

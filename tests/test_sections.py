@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flowgraph import Graph
 from flowgraph.runtime.failure import Failure
-from flowgraph.runtime.partition import Partition, Portion
+from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.sections import Pieces, Section
 
 BOUNDS = st.integers(-8, 8) | st.none()
@@ -59,13 +59,16 @@ def test_a_partition_of_them_travels_as_a_list():
     assert part.whole() is part
 
 
-def test_a_portion_cuts_nothing_in_its_process_and_travels_without_the_rest():
+def test_a_section_of_a_list_travels_without_the_rest():
     items = list(range(100_000))
-    portion = Portion(items, 5, 50)
-    assert type(portion.partition().values) is Section
-    assert list(portion.partition().values) == items[5:50]
-    assert len(pickle.dumps(portion)) < 500
-    assert pickle.loads(pickle.dumps(portion)).values == items[5:50]
+    part = Partition(Section(items, 5, 50), range(5, 50))
+    assert len(pickle.dumps(part)) < 500
+    assert pickle.loads(pickle.dumps(part)).values == items[5:50]
+
+
+def test_pieces_are_put_together_once():
+    pieces = Pieces([[1], [2]])
+    assert pieces.whole() is pieces.whole()
 
 
 def test_items_are_added_piece_by_piece_failures_and_all():

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import pairwise
-from math import ceil, inf
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.dag import fresh
-from flowgraph.compiler.limits import callees, is_limited
+from flowgraph.compiler.limits import callees, is_limited, most_at_once
 from flowgraph.compiler.steps import Group, Series, annotations_of
 from flowgraph.runtime.abreast import SLOTS
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from flowgraph.compiler.dag import Dag
-    from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
 __all__ = ["abreast"]
@@ -71,21 +70,17 @@ def abreast(dag: Dag, workers: int) -> Dag:
 def _waits_abreast(step: Series, workers: int) -> bool:
     """True if it begins with a coroutine, of which more may be under way than workers."""
     stages = list(callees(step))
-    if any(s.sequential or s.pause is not None or s.rate is not None for s in stages):
+    if any(s.pause is not None or s.rate is not None for s in stages):
         return False
-    if any(_most(s) <= workers or not s.is_coroutine for s in stages if is_limited(s)):
+    if any(most_at_once(s) <= workers or not s.is_coroutine for s in stages if is_limited(s)):
         return False
     # What a task takes of a worker's resources, each call in it would take.
     return step.calls[0].stage.is_coroutine and "resources" not in annotations_of(step)
 
 
-def _most(stage: Stage[..., object]) -> float:
-    return inf if stage.max_concurrency is None else stage.max_concurrency
-
-
 def _shares(members: Sequence[Series], workers: int) -> list[Sequence[Series]]:
     """Members in parts of about the same length: one for each worker, or more."""
-    each = min([SLOTS, *(_most(stage) / workers for stage in callees(members[0]))])
+    each = min([SLOTS, *(most_at_once(stage) / workers for stage in callees(members[0]))])
     parts = max(workers, ceil(len(members) / (_ROUNDS * each)))
     ends = [len(members) * k // parts for k in range(parts + 1)]
     return [members[begin:end] for begin, end in pairwise(ends)]

@@ -7,10 +7,11 @@ has lists and dicts of its own; other objects are shared, as they are when a nod
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from flowgraph.runtime.call import PLAIN, InOrder, Nest, Slot
+from flowgraph.declare.arguments import is_plain
+from flowgraph.declare.inside import worth_a_look
+from flowgraph.runtime.call import PLAIN, Nest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from flowgraph.declare.steps import Call, Each
 
 __all__ = ["own", "own_call"]
-
-_PLAIN_OR_SLOT: Final = PLAIN | {Slot}
-_COPIED: Final = frozenset({list, dict, Nest})
-_LOOKED_INTO: Final = (list, dict, tuple, Nest)
 
 
 def own(*args: Any) -> tuple[Any, ...]:
@@ -36,32 +33,17 @@ def own(*args: Any) -> tuple[Any, ...]:
     >>> copied == sizes, copied is sizes, again is copied
     (True, False, True)
     """
-    return args if _is_flat(args) else tuple(_copies(args, {}))
+    return tuple(_copies(args, {}))
 
 
 def own_call(call: Call | Each) -> tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]]:
     """The positional arguments of a call and those by keyword, with copies as by `own`."""
     args, kwargs = call.args, call.kwargs
-    if not kwargs:
-        return (args if _is_plain(args) else own(*args)), kwargs
-    names, values = zip(*kwargs, strict=True)
-    made = own(*args, *values)
+    if is_plain(call):
+        return args, kwargs
+    made = own(*args, *[value for _, value in kwargs])
+    names = [name for name, _ in kwargs]
     return made[: len(args)], tuple(zip(names, made[len(args) :], strict=True))
-
-
-def _is_plain(args: tuple[Any, ...]) -> bool:
-    """True if there is nothing but nodes and constants of the commonest types; quickly."""
-    return type(args) is InOrder or all(map(_PLAIN_OR_SLOT.__contains__, map(type, args)))
-
-
-def _is_flat(templates: Iterable[Any]) -> bool:
-    """True if nothing is to be copied among them; by their types, as there may be millions."""
-    kinds = set(map(type, templates)) - PLAIN
-    tuples = {kind for kind in kinds if issubclass(kind, tuple)}
-    if tuples and _COPIED.isdisjoint(kinds):
-        inside = chain.from_iterable(each for each in templates if type(each) in tuples)
-        return not any(issubclass(kind, _LOOKED_INTO) for kind in set(map(type, inside)))
-    return not tuples and _COPIED.isdisjoint(kinds)
 
 
 def _copies(templates: Iterable[Any], made: dict[int, Any]) -> list[Any]:
@@ -75,14 +57,14 @@ def _copy(template: Any, made: dict[int, Any]) -> Any:
         return known
     copy = template
     if kind is list:
-        copy = template.copy() if _is_flat(template) else _copies(template, made)
+        copy = _copies(template, made) if worth_a_look(template) else template.copy()
     elif kind is dict:
         copy = template.copy()
-        if not _is_flat(template.values()):
+        if worth_a_look(template.values()):
             copy.update(zip(template, _copies(template.values(), made), strict=True))
     elif kind is Nest:
         copy = replace(template, items=tuple(_copies(template.items, made)))
-    elif (kind is tuple or hasattr(kind, "_make")) and not _is_flat(template):
+    elif (kind is tuple or hasattr(kind, "_make")) and worth_a_look(template):
         copy = tuple(_copies(template, made))
         if kind is not tuple:
             copy = kind._make(copy)

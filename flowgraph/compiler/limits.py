@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
-__all__ = ["callees", "is_limited", "limits"]
+__all__ = ["callees", "is_limited", "limits", "most_at_once"]
 
 
 def is_limited(stage: Stage[..., object]) -> bool:
@@ -61,7 +61,7 @@ def limits(dag: Dag, workers: int) -> Dag:
         limited = [stage for stage in callees(step) if is_limited(stage)]
         if not limited:
             return step
-        stage = min(limited, key=_most)  # the strictest holds for all of the step's
+        stage = min(limited, key=most_at_once)  # the strictest holds for all of the step's
         if id(stage) not in lanes:
             lanes[id(stage)] = _lanes(step.name, stage, workers)
         return replace(step, lanes=lanes[id(stage)])
@@ -69,8 +69,8 @@ def limits(dag: Dag, workers: int) -> Dag:
     return dag.with_steps(map(laned, dag.steps))
 
 
-def _most(stage: Stage[..., object]) -> float:
-    """How many attempts of a stage may run at once."""
+def most_at_once(stage: Stage[..., object]) -> float:
+    """How many attempts of a stage may run at once; infinite if nothing is said of them."""
     if stage.sequential:
         return 1
     return inf if stage.max_concurrency is None else stage.max_concurrency

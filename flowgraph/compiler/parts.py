@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.declare.steps import Batch, Concat, Source, Step, Take, Zip
 from flowgraph.runtime.arrange import Remaining
 from flowgraph.runtime.heads import Beside, First, Given, Left, Lists, Passed, Shifted, Slice
-from flowgraph.runtime.partition import Portion
+from flowgraph.runtime.partition import Partition
+from flowgraph.runtime.sections import Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -89,10 +90,8 @@ class Parts:
         cuts = self._known[name].cuts
         told = f"items of '{name}'", items
         bounds = [cuts.bounds(part, len(items)) for part in range(len(cuts))]
-        return [
-            Part(Given(self._drafts.parcel(Portion(items, begin, end), told)))
-            for begin, end in bounds
-        ]
+        made = [Partition(Section(items, begin, end), range(begin, end)) for begin, end in bounds]
+        return [Part(Given(self._drafts.parcel(part, told))) for part in made]
 
     def _taken(self, step: Take, parts: list[Part], add: Callable[..., int]) -> list[Part]:
         if self._known[step.needs[0]].straight:

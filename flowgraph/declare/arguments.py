@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from flowgraph.declare.register import Register
-    from flowgraph.declare.steps import Call
+    from flowgraph.declare.steps import Call, Each
 
 __all__ = ["Freezer", "are_light", "frozen", "is_plain", "numbers_of"]
 
@@ -236,7 +236,7 @@ def are_light(*templates: Iterable[Any]) -> bool:
     return True
 
 
-def is_plain(call: Call | Node[Any]) -> bool:
+def is_plain(call: Call | Each | Node[Any]) -> bool:
     """True if all arguments of a call are nodes, or constants of the commonest types."""
     args = call.args
     if call.kwargs:

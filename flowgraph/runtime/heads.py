@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.partition import Listing, Partition, Portion
+from flowgraph.runtime.partition import Listing, Partition
 from flowgraph.runtime.positions import cut
 
 if TYPE_CHECKING:
@@ -54,20 +54,17 @@ class Head:
 class Given(Head):
     """The partition was known before the run."""
 
-    parcel: Parcel[Partition | Portion]
-    """A portion arrives as a partition."""
+    parcel: Parcel[Partition]
 
     @property
     def reads(self) -> int:
         return 0
 
     def partition(self, inputs: Sequence[Outcome]) -> Partition:
-        given = self.parcel.open()
-        return given.partition() if isinstance(given, Portion) else given
+        return self.parcel.open()
 
     def length(self, inputs: Sequence[Outcome]) -> int:
-        given = self.parcel.open()
-        return len(given if isinstance(given, Portion) else given.values)
+        return len(self.parcel.open().values)
 
 
 @dataclass(frozen=True, slots=True)

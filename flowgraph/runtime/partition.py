@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from flowgraph.runtime.positions import Where
 
-__all__ = ["Listing", "Partition", "Portion"]
+__all__ = ["Listing", "Partition"]
 
 
 class _Items:
@@ -43,7 +43,11 @@ class _Items:
 
 
 class Partition(_Items):
-    """A part of a data-parallel collection."""
+    """A part of a data-parallel collection.
+
+    Its values may be a `Section` of a list, or in `Pieces`: they are put into a list of their own
+    when it travels.
+    """
 
     __slots__ = ()
 
@@ -61,44 +65,11 @@ class Partition(_Items):
     def whole(self) -> Partition:
         """The same with its values in a list, if they are in a part of one, or in several."""
         if isinstance(self.values, (Section, Pieces)):
-            return Partition(self.values[:], self.where, self.failed)
+            return Partition(self.values.whole(), self.where, self.failed)
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Partition, (self.whole().values, self.where, self.failed)
-
-
-class Portion:
-    """A part of a list that is there already: cut out when it travels.
-
-    Parameters
-    ----------
-    items : sequence
-        The list.
-    begin, end : int
-        Its first item, and the one after its last.
-    """
-
-    __slots__ = ("_begin", "_end", "_items")
-
-    def __init__(self, items: Sequence[Any], begin: int, end: int) -> None:
-        self._items = items
-        self._begin = begin
-        self._end = end
-
-    def __len__(self) -> int:
-        return self._end - self._begin
-
-    def partition(self) -> Partition:
-        """The part, where it is."""
-        begin, end, items = self._begin, self._end, self._items
-        if type(items) is list and end - begin < len(items):
-            return Partition(Section(items, begin, end), range(begin, end))
-        return Partition(items[begin:end], range(begin, end))
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        begin, end = self._begin, self._end
-        return Partition(self._items[begin:end], range(begin, end)).__reduce__()
 
 
 class Listing(_Items):

@@ -17,7 +17,7 @@ class Section(Sequence[Any]):
 
     Parameters
     ----------
-    items : list
+    items : sequence
         The list.
     begin, end : int
         Its first item, and the one after its last.
@@ -31,7 +31,7 @@ class Section(Sequence[Any]):
 
     __slots__ = ("_begin", "_end", "_items")
 
-    def __init__(self, items: list[Any], begin: int, end: int) -> None:
+    def __init__(self, items: Sequence[Any], begin: int, end: int) -> None:
         self._items = items
         self._begin = begin
         self._end = end
@@ -40,14 +40,18 @@ class Section(Sequence[Any]):
         return self._end - self._begin
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self[:])
+        return iter(self.whole())
+
+    def whole(self) -> Sequence[Any]:
+        """Its items in a list of their own."""
+        return self._items[self._begin : self._end]
 
     def __getitem__(self, place: Any) -> Any:
         if not isinstance(place, slice):
             return self._items[range(self._begin, self._end)[place]]
         begin, end, step = place.indices(len(self))
         if step != 1:
-            return self[:][place]
+            return self.whole()[place]
         return self._items[self._begin + begin : self._begin + max(begin, end)]
 
 
@@ -79,9 +83,14 @@ class Pieces(Sequence[Any]):
         return chain.from_iterable(self.pieces)
 
     def __getitem__(self, place: Any) -> Any:
-        if len(self.pieces) > 1:  # as a whole: other threads may do the same
+        return self.whole()[place]
+
+    def whole(self) -> Sequence[Any]:
+        """All of them as one list, which is put together once."""
+        pieces = self.pieces
+        if len(pieces) != 1:
             whole: list[Any] = []
-            for piece in self.pieces:  # lists mostly, which are quicker put together one by one
+            for piece in pieces:  # lists mostly, which are quicker put together one by one
                 whole.extend(piece)
-            self.pieces = [whole]
-        return self.pieces[0][place] if self.pieces else [][place]
+            self.pieces = pieces = [whole]  # as a whole: other threads may do the same
+        return pieces[0]

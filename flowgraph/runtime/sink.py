@@ -131,9 +131,8 @@ class Keeping(Sink):
             values, where = entries[0]
         else:
             where = join([(where, len(part)) for part, where in entries])
-            values = Pieces([part for part, _ in entries])
-            if len(values) < _LONG * len(entries):
-                values = values[:]
+            pieces = Pieces([part for part, _ in entries])
+            values = pieces if len(pieces) >= _LONG * len(entries) else pieces.whole()
         failed = any(len(part) == 1 and type(part[0]) is Failure for part, _ in entries)
         return Partition(values, where, failed)
 
