@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import threading
 from collections import Counter
 
 import pytest
@@ -225,3 +226,19 @@ def test_a_stop_iteration_of_a_stage_is_a_failure_and_loses_no_items(backend, ro
     (error,) = backend.run(g, keyed, on_error="collect").errors
     assert error.stage == "stops"
     assert isinstance(error.__cause__, StopIteration)
+
+
+def test_time_limits_cost_a_thread_for_each_stage_and_not_for_each_block():
+    """Hundreds of threads that begin and end in a Dask worker have brought it to a stand."""
+    seen = set()
+
+    def key(x):
+        seen.add(threading.active_count())
+        return x % 7
+
+    g = Graph("limited")
+    items = g.items(range(20_000))
+    counts = items.reduce_by(stage(key, timeout=60), stage(operator.add, timeout=60), one)
+    run = g.run(counts, scheduler="threads", workers=2)
+    assert sum(dict(run.value).values()) == 20_000
+    assert max(seen) - min(seen) <= 8  # two tasks at a time, with two watched stages and a loop

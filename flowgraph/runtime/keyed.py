@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.positions import Where
     from flowgraph.runtime.scope import Scope
     from flowgraph.runtime.tables import Table
+    from flowgraph.runtime.watch import Watch
 
 __all__ = ["Combiner", "KeyedPlan", "Keying"]
 
@@ -75,6 +76,8 @@ class Combiner:
         self._plan = plan
         self._count = count
         self._stages = scope.control.code.stages()
+        self._watches: dict[int, Watch | None] = {}
+        """One for each stage: a watch has a thread of its own, until the stack is closed."""
         self._keys = key_caller(self._stages[plan.key].function)
         self._op = None if plan.op is None else self._stages[plan.op].function
         value = None if plan.value is None else self._stages[plan.value].function
@@ -142,8 +145,9 @@ class Combiner:
         assert number is not None
         stage = self._stages[number]
         site = Site(stage, self._plan.node, self._plan.name, count=self._count)
-        watch = entered(self._stack, stage, self._scope)
-        made = attempt(self._scope, site, call, watch, calls)
+        if number not in self._watches:
+            self._watches[number] = entered(self._stack, stage, self._scope)
+        made = attempt(self._scope, site, call, self._watches[number], calls)
         if type(made) is Failure:
             self._scope.fail(made)
         return made
