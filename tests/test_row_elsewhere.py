@@ -25,6 +25,7 @@ from flowgraph.compiler.pipeline import compile_declared
 from flowgraph.runtime import pickling, walk
 from flowgraph.runtime.captives import Captives
 from flowgraph.runtime.code import Control
+from flowgraph.runtime.failure import Skip
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.work import perform
 
@@ -156,6 +157,19 @@ def test_calls_are_told_apart_where_a_stint_ends_before_another_one_that_is_unde
     assert not site.foreman._roster.straight
     assert site.end() == [sum(range(1, 301))]
     assert site.done == 301
+
+
+def test_what_a_stint_leaves_behind_is_not_packed_one_by_one():
+    """There may be thousands of calls that a stint sends back unmade."""
+    g, last = chain()
+    site = Site(g, last)
+    site.send()
+    ((stint, known),) = site.sent
+    with mock.patch.object(walk, "_LOOK", 1e-9):
+        outcome = perform(site.control, replace(stint, seconds=-1.0), known)
+    assert len(outcome.value.left) == 299
+    assert {type(value) for value in outcome.value.values} == {int, Skip}
+    assert outcome.maker == ()
 
 
 def test_slow_calls_that_need_one_another_are_no_row():

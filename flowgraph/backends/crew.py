@@ -53,6 +53,8 @@ __all__ = ["Crew"]
 
 _SECONDS: Final = 50e-3
 """Length of a stint: one takes ten milliseconds to come and go."""
+_WORTH: Final = 30e-3
+"""Seconds that calls must gain by being shared: twice what a stint takes to come and go."""
 _TURN: Final = 1e-3
 """Seconds that the driver has for a stint: with many workers they are longer."""
 _BROUGHT: Final = 64_000_000
@@ -92,7 +94,9 @@ class Crew:
         self._flight = flight
         self._on_outcome = on_outcome
         seconds = max(_SECONDS, workers * _TURN)
-        self._rule = Rule(workers=workers, seconds=seconds, most=_MOST, first=1, far=True)
+        self._rule = Rule(
+            workers=workers, seconds=seconds, worth=_WORTH, most=_MOST, first=1, far=True
+        )
         self._underway = Underway(client, flight, news)
         self._said: deque[tuple[Key, Outcome]] = deque()
         self._shifts: dict[Key, Shift] = {}

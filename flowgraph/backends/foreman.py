@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Foreman"]
 
-_WORTH: Final = 5
-"""What part of a stint the calls that are ready must take together, for them to be shared."""
 _SUSPECTS: Final = 32
 """Stints that the calls of one are cut into, that took its workers down."""
 _HEAVY: Final = 1_000_000
@@ -52,9 +50,9 @@ class Foreman:
     Not for several threads at once: whoever has it takes a lock.
 
     A stint gets as many calls as should take `seconds`, going by the last one.
-    If those that are ready take a good part of that together, each worker gets its
-    share; else one worker gets them all, and what becomes ready by them: to hand
-    calls out would take longer than to make them.
+    If to share those that are ready is worth its costs, each worker gets a part; else one
+    worker gets them all, and what becomes ready by them, until so many are ready that it is:
+    to hand calls out would take longer than to make them.
 
     As long as calls take but microseconds, and what they give is small, workers make them in
     rows, as they stand: nothing has to be known of each.  In this process one worker makes
@@ -170,15 +168,16 @@ class Foreman:
         if pace is None:
             self._share = self._share or rule.share(ready)
             return self._stint(self._roster.claim(self._share), tell)
-        many = min(rule.most, int(rule.length(pace) / pace) + 1)
-        is_little = max(ready, 2) * pace <= rule.seconds / _WORTH
-        if is_little and not self._fixed:
+        broad = rule.broad(pace)
+        narrow = max(ready, 2) <= broad and not self._fixed
+        many = min(rule.most, int(rule.length(pace, narrow=narrow) / pace) + 1)
+        if narrow:
             if hurry:
                 self._late = self._away.parts()
             if rule.far and not self._away.parts() <= self._late:
                 self.waits = True
                 return None
-            return self._stint(self._roster.claim(many, with_readers=True), tell)
+            return self._stint(self._roster.claim(many, broad=broad), tell, narrow=True)
         finer = 2 if self._fixed else 1
         claim = self._roster.claim(min(many, -(-ready // (rule.workers * finer))))
         return self._stint(claim, tell)
@@ -210,8 +209,10 @@ class Foreman:
             return ranges.unclaimed
         return self._rule.part(share, self._pace, _ROW)
 
-    def _stint(self, claim: Claim, tell: Tell | None) -> tuple[Stint, Outcome]:
-        seconds = inf if self._fixed else self._rule.length(self._pace)
+    def _stint(
+        self, claim: Claim, tell: Tell | None, *, narrow: bool = False
+    ) -> tuple[Stint, Outcome]:
+        seconds = inf if self._fixed else self._rule.length(self._pace, narrow=narrow)
         bound, inner = frozenset(claim.bound), frozenset(claim.inner)
         stint = self._made(tuple(claim.slots), bound, inner, seconds, tell)
         return stint, Outcome(self._roster.known(claim.slots))

@@ -10,6 +10,7 @@ from dask.local import get_async
 
 from flowgraph.backends.alarm import Alarm, Answers
 from flowgraph.backends.pool import shared_pool
+from flowgraph.backends.rule import Rule
 from flowgraph.backends.sender import Sender
 from flowgraph.backends.single import run_single
 from flowgraph.backends.stints import Stints
@@ -35,10 +36,20 @@ __all__ = ["Processes", "Sync", "Threads"]
 _FINEST: Final = 32
 _FINEST_OF_MANY: Final = 8
 """So many items are quick, and a partition costs as much as some thousands of them."""
+_STRETCH: Final = 10
+"""How many times longer a stint of quick calls is."""
 _SHORT: Final = 2e-3
 """Seconds of a stint in a thread."""
+_LITTLE: Final = 2e-4
+"""Seconds that calls must gain by being shared among threads."""
 _LONGER: Final = 5e-3
 """Seconds of a stint in another process."""
+_MUCH: Final = 1.6e-3
+"""Seconds that calls must gain by being shared among processes: a stint takes 0.8 ms to come and
+go, and of calls that read one another's values two or three do so where one could.
+
+A stencil of width 4 took longer on two processes than in a loop, unless its calls took 1.2 ms.
+"""
 _LONG: Final = 50e-3
 """Seconds of a stint in the caller's thread, which are only for progress."""
 _GRACE: Final = 0.5
@@ -65,14 +76,18 @@ class _Local:
         pass
 
 
+def _rule(workers: int, seconds: float, worth: float = 0.0) -> Rule:
+    """How the calls of regions are cut here."""
+    return Rule(workers=workers, seconds=seconds, worth=worth, long=_STRETCH * seconds)
+
+
 def _get(  # noqa: PLR0913  the parts of a run
     plan: Plan,
     control: Control,
     on_outcome: Callable[[Key, Outcome], None],
     stop: Event,
     hands: Hands,
-    workers: int,
-    seconds: float,
+    rule: Rule,
     surplus: int = 1,
 ) -> Mapping[Key, Outcome]:
     """Run a plan: one task by itself, several by Dask's local scheduler.
@@ -81,22 +96,21 @@ def _get(  # noqa: PLR0913  the parts of a run
     ----------
     hands : Hands
         The workers.
-    workers : int
-        How many they are.
-    seconds : float
-        Length of a stint.
+    rule : Rule
+        How many they are, and what each gets of a region.
     surplus : int
         How many times as many tasks are handed over as there are workers.
     """
     stints = None
     if any(type(job.work) is Region for job in plan.jobs):
-        stints = Stints(hands, workers, seconds, _WORKER, on_outcome, plan.name)
+        stints = Stints(hands, rule, _WORKER, on_outcome, plan.name)
     found: Mapping[Key, Outcome]
     try:
         if len(plan.jobs) == 1:
             found = run_single(plan, control, on_outcome, stop, hands, stints)
         else:
-            found = _scheduled(plan, control, on_outcome, stop, hands, workers * surplus, stints)
+            at_once = rule.workers * surplus
+            found = _scheduled(plan, control, on_outcome, stop, hands, at_once, stints)
         if stints is not None:
             stints.tell()  # what one thread has kept when another one ended a region
     finally:
@@ -192,7 +206,7 @@ class Sync(_Local):
     ) -> Mapping[Key, Outcome]:
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
         control = Control(plan.code, halts, stop, run=plan.token)
-        return _get(plan, control, on_outcome, stop, _Here(), 1, _LONG)
+        return _get(plan, control, on_outcome, stop, _Here(), _rule(1, _LONG))
 
 
 class _Pooled:
@@ -224,8 +238,8 @@ class Threads(_Local):
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
         control = Control(plan.code, halts, stop, run=plan.token)
         with thread_pool(self.workers) as pool:
-            hands = _Pooled(pool)
-            return _get(plan, control, on_outcome, stop, hands, self.workers, _SHORT, surplus=2)
+            rule = _rule(self.workers, _SHORT, _LITTLE)
+            return _get(plan, control, on_outcome, stop, _Pooled(pool), rule, surplus=2)
 
 
 class Processes(_Local):
@@ -247,7 +261,8 @@ class Processes(_Local):
         sender = Sender(pool, _WORKER)
         broken_off = False
         try:
-            return _get(plan, control, on_outcome, stop, sender, self.workers, _LONGER)
+            rule = _rule(self.workers, _LONGER, _MUCH)
+            return _get(plan, control, on_outcome, stop, sender, rule)
         except BaseException as error:
             # An alarm is set by the run's time limit; what is no Exception is Ctrl-C.
             broken_off = isinstance(stop, Alarm) or not isinstance(error, Exception)

@@ -199,24 +199,28 @@ class Roster:
             k for k in reversed(range(made, count)) if not waits[k] and self._state[k] == _FREE
         ]
 
-    def claim(self, many: int, *, with_readers: bool = False) -> Claim:
+    def claim(self, many: int, *, broad: float = 0) -> Claim:
         """Take ready calls, and those that go with them.
 
         Parameters
         ----------
         many : int
             About how many.
-        with_readers : bool
-            Also those that they make ready.
+        broad : float
+            Also those that they make ready, until more than so many are ready at once.
         """
         claimed: list[int] = []
         bound: set[int] = set()
         inner: set[int] = set()
         waits: dict[int, int] = {}
         state, base = self._state, self._base
-        while self._ready and len(claimed) < many:
+        rest: list[int] = []
+        most = max(1, broad)  # none has another beside it where none is to be shared
+        while self._ready and len(claimed) < many and len(rest) <= most:
             rest = [self._ready.pop()]
-            while rest and (len(claimed) < many or rest[-1] + base in bound):
+            while rest and (
+                (len(claimed) < many and len(rest) <= most) or rest[-1] + base in bound
+            ):
                 k = rest.pop()
                 claimed.append(k + base)
                 state[k] = _GIVEN
@@ -225,7 +229,7 @@ class Roster:
                     inner.add(k + base)
                     bound.add(readers[0] + base)
                     rest.append(readers[0])
-                elif with_readers:
+                elif broad:
                     for reader in reversed(readers):
                         waits[reader] = left = waits.get(reader, self._waits[reader]) - 1
                         if not left:

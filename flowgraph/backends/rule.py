@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 __all__ = ["Rule"]
 
 _MANY: Final = 50
 """Calls of a long stint, at least."""
+_NARROW: Final = 10
+"""How many times `Rule.worth` a stint lasts, at least, of calls that are not worth sharing."""
 _FEW: Final = 10
 """Calls of a stint, below which a worker far away has the next one waiting."""
 
@@ -23,6 +26,9 @@ class Rule:
         Stints that are made at once.
     seconds : float
         Length of a stint.
+    worth : float
+        Seconds that the calls which are ready must take less in all workers than in one, to be
+        shared: what is gained by that is lost by handing out, taking and waiting for one another.
     long : float
         Length of a stint of calls that are known to be quick, of which there is much to do:
         each costs its way there and back, and no call waits long for the others.
@@ -40,6 +46,7 @@ class Rule:
 
     workers: int
     seconds: float
+    worth: float = 0.0
     long: float = 0.0
     most: int = 4096
     row: int = 1 << 14
@@ -90,8 +97,23 @@ class Rule:
         is_short = pace is not None and self.seconds / _FEW <= pace <= 2 * self.seconds
         return self.workers * (2 if self.far and is_short else 1)
 
-    def length(self, pace: float | None) -> float:
+    def broad(self, pace: float) -> float:
+        """How many calls must be ready to be shared, if a call takes so long.
+
+        A single one never is: then it counts for whatever becomes ready by it.
+
+        Examples
+        --------
+        >>> Rule(workers=2, seconds=1, worth=0.01).broad(0.001)
+        20.0
+        """
+        gain = pace * (1 - 1 / self.workers)
+        return self.worth / gain if gain else inf
+
+    def length(self, pace: float | None, *, narrow: bool = False) -> float:
         """How long a stint is, in seconds, if a call takes so long; None if that is not known.
+
+        Those that are not worth sharing are narrow.
 
         Examples
         --------
@@ -99,5 +121,6 @@ class Rule:
         >>> rule.length(0.0001), rule.length(0.01), rule.length(None)
         (0.05, 0.005, 0.005)
         """
+        least = max(self.seconds, _NARROW * self.worth) if narrow else self.seconds
         quick = pace is not None and _MANY * pace <= self.long
-        return max(self.seconds, self.long) if quick else self.seconds
+        return max(least, self.long) if quick else least

@@ -6,11 +6,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowgraph.backends.call import DaskCall
 from flowgraph.backends.foreman import Foreman
-from flowgraph.backends.rule import Rule
 from flowgraph.backends.shift import Ahead, Shift
 from flowgraph.errors import SchedulerError
 from flowgraph.runtime.outcome import Report
@@ -20,6 +19,7 @@ from flowgraph.runtime.results import picked
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flowgraph.backends.rule import Rule
     from flowgraph.compiler.plan import Key
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.outcome import Outcome
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from flowgraph.runtime.work import Work
 
 __all__ = ["Ahead", "Hands", "Stints"]
-
-
-_LONGER: Final = 10
-"""How many times longer a stint of quick calls is."""
 
 
 class Hands(Protocol):
@@ -65,10 +61,8 @@ class Stints:
     ----------
     hands : Hands
         The workers.
-    workers : int
-        Stints at once.
-    seconds : float
-        Length of a stint.
+    rule : Rule
+        How many they are, and what each gets of a region.
     worker : str
         What Dask is told of where a task ran.
     on_outcome : callable
@@ -80,15 +74,14 @@ class Stints:
     def __init__(
         self,
         hands: Hands,
-        workers: int,
-        seconds: float,
+        rule: Rule,
         worker: str,
         on_outcome: Callable[[Key, Outcome], None],
         graph: str,
     ) -> None:
         self._graph = graph
         self.hands = hands
-        self._rule = Rule(workers=workers, seconds=seconds, long=_LONGER * seconds)
+        self._rule = rule
         self._worker = worker
         self._on_outcome = on_outcome
         self._open: dict[Key, Shift] = {}

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.runtime.call import PLAIN
-from flowgraph.runtime.failure import Failure
+from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.handover import Kept
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Captives:
                         wanted[need - first] = 1
         return [
             value
-            if is_wanted or type(value) is Failure
+            if is_wanted or type(value) is Failure or type(value) is Skip
             else (None if type(value) in PLAIN else _STAYS)
             for value, is_wanted in zip(values[first:], wanted, strict=True)
         ]

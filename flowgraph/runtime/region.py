@@ -47,6 +47,8 @@ _SLOW: Final = 1e-3
 _SLOWER: Final = 8
 """How many times longer than expected a call lasts, when those behind it are given back."""
 _NONE: Final[frozenset[type]] = frozenset()
+_BARE: Final = frozenset({*PLAIN, Skip})
+"""Types of values that can always be packed: plain ones, and what stands for none."""
 _new: Final = tuple.__new__
 """Makes a named tuple in half of the time."""
 
@@ -130,9 +132,9 @@ class Stint(Work):
         return tuple([_place(call, self.stages) for k, call in pairs if k not in self.inner])
 
     def maker_of(self, outcome: Outcome) -> Place | tuple[Place, ...]:
-        """None of plain values, which can always be packed."""
+        """None if all values can be packed for sure: they are plain, or each packed by itself."""
         made: Done = outcome.value
-        return () if PLAIN.issuperset(map(type, made.values)) else self.maker
+        return () if {*_BARE, Outcome}.issuperset(map(type, made.values)) else self.maker
 
     def _calls(self) -> Sequence[OneCall]:
         calls = self.calls.open()
@@ -179,7 +181,7 @@ class Stint(Work):
         """What leaves its process."""
         # Plain values that were made quickly are packed together: to unpack them runs no code.
         slow = busy > _SLOW * (len(self.slots) - len(left))
-        if slow or not PLAIN.issuperset(map(type, outs)):
+        if slow or not _BARE.issuperset(map(type, outs)):
             outs = self._packed(scope, outs, _NONE if slow else PLAIN)
         return Outcome(Done(outs, left, busy))
 
@@ -315,10 +317,12 @@ class Stint(Work):
     def _packed(self, scope: Scope, values: list[Any], bare: frozenset[type]) -> list[Any]:
         """Values each packed by itself, so that nobody unpacks those that he only hands on."""
         packed: list[Any] = []
-        for value, place in zip(values, self.maker, strict=True):
+        makers = [c for k, c in zip(self.slots, self._calls(), strict=True) if k not in self.inner]
+        for value, call in zip(values, makers, strict=True):
             if type(value) in bare or type(value) is Failure or type(value) is Skip:
                 packed.append(value)
                 continue
+            place = _place(call, self.stages)
             outcome = Outcome(value, stage=place.stage)
             outcome.maker = place
             failures = outcome.seal()

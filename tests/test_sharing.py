@@ -1,0 +1,137 @@
+"""Calls of a region that are few: whether they are shared, or made by one worker."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from flowgraph import Graph
+from flowgraph.backends.foreman import Foreman
+from flowgraph.backends.roster import Roster
+from flowgraph.backends.rule import Rule
+from flowgraph.runtime.call import Slot
+from flowgraph.runtime.code import Code, Control, Parcel, Stage
+from flowgraph.runtime.onecall import OneCall
+from flowgraph.runtime.outcome import Outcome
+from flowgraph.runtime.place import Place
+from flowgraph.runtime.region import Region
+from flowgraph.runtime.work import perform
+
+RULE = Rule(workers=2, seconds=5e-3, worth=1.6e-3)
+WIDTH = 4
+
+
+def calls_of(*needs):
+    return tuple(
+        OneCall(0, k, f"n{k}", tuple(map(Slot, range(len(each)))), (), each)
+        for k, each in enumerate(needs)
+    )
+
+
+def stencil(steps):
+    """Each call but the first ones reads its column's and its neighbours' of before."""
+    near = [range(max(0, x - 1), min(WIDTH, x + 2)) for x in range(WIDTH)]
+    later = [
+        tuple(WIDTH * step + x for x in near[column])
+        for step in range(steps - 1)
+        for column in range(WIDTH)
+    ]
+    return [()] * WIDTH + later
+
+
+def one_more(*values):
+    return 1 + sum(values)
+
+
+class Site:
+    """A foreman of calls for two workers, of which each took so many seconds."""
+
+    def __init__(self, *needs, pace, rule=RULE):
+        calls = calls_of(*needs)
+        last = len(calls) - 1
+        code = Code((Stage("one_more", one_more, None, None, False),), pickle.dumps, pickle.dumps)
+        self.control = Control(code)
+        region = Region(
+            task=0,
+            node=0,
+            name="n0",
+            stage="one_more",
+            gives=(last,),
+            givers=(Place(last, f"n{last}", "one_more"),),
+            stages={0: "one_more"},
+            calls=Parcel(calls, pickle.dumps),
+        )
+        self.foreman = Foreman(self.control, region, [], rule, travels=True)
+        self.pace = pace
+        self.make(*self.next())
+
+    def next(self):
+        """All that is handed out now."""
+        handed = []
+        while (stint := self.foreman.next()) is not None:
+            handed.append(stint)
+        return handed
+
+    def make(self, *handed):
+        for stint, known in handed:
+            outcome = perform(self.control, stint, known)
+            outcome.value.busy = self.pace * len(stint.slots)
+            assert self.foreman.take(stint, Outcome(outcome.value))
+
+
+def sizes(handed):
+    return [len(stint.slots) for stint, _ in handed]
+
+
+def test_a_narrow_graph_of_quick_calls_goes_to_one_worker():
+    """Each call of the next step would wait for the other worker's."""
+    site = Site(*stencil(10), pace=4e-4)
+    assert sizes(site.next()) == [38]
+
+
+def test_a_narrow_graph_of_slow_calls_is_shared():
+    site = Site(*stencil(10), pace=2e-3)
+    assert sizes(site.next()) == [2, 1]
+
+
+def test_one_worker_goes_on_until_there_is_enough_for_others():
+    """Pairs of quick calls, each of both before, and many that read the last two."""
+    pairs = [(k, k + 1) for k in range(0, 18, 2) for _ in range(2)]
+    site = Site((), (), *pairs, *[(18, 19)] * 40, tuple(range(20, 60)), pace=4e-4)
+    first = site.next()
+    assert sizes(first) == [18]
+    site.make(*first)
+    assert sizes(site.next()) == [13, 13]
+
+
+def test_what_little_is_left_goes_to_one_worker():
+    site = Site(*[()] * 6, tuple(range(6)), pace=2e-4)
+    assert len(site.next()) == 1
+
+
+def test_a_single_worker_shares_with_nobody():
+    site = Site(*stencil(10), pace=2e-3, rule=Rule(workers=1, seconds=1, worth=1e-3))
+    assert sizes(site.next()) == [39]
+
+
+def test_a_claim_ends_where_others_had_better_help():
+    calls = calls_of((), *[(0,)] * 5, *[(k,) for k in range(1, 6)])
+    few = Roster(Parcel(calls, pickle.dumps), [], gives=(10,), travels=True)
+    assert few.claim(100, broad=4).slots == [0]
+    many = Roster(Parcel(calls, pickle.dumps), [], gives=(10,), travels=True)
+    assert sorted(many.claim(100, broad=5).slots) == list(range(11))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 30])
+def test_a_stencil_is_right(steps, backend):
+    def column(x, *parents):
+        return (x + sum(parents)) % 65_521
+
+    g, nodes, values = Graph("stencil"), [], []
+    for k, parents in enumerate(stencil(steps)):
+        nodes.append(g.task(column, k, *[nodes[p] for p in parents]))
+        values.append(column(k, *[values[p] for p in parents]))
+    ends = nodes[-WIDTH:]
+    run = backend.run(g, *ends)
+    assert [run[end] for end in ends] == values[-WIDTH:]
