@@ -32,7 +32,7 @@ from flowgraph.declare.steps import (
 )
 from flowgraph.errors import SkippedError, StageError
 from flowgraph.errors.stage import nothing_to_reduce
-from flowgraph.runtime.call import fill
+from flowgraph.runtime.call import fill, listed
 from flowgraph.runtime.loop import run_alone
 from flowgraph.runtime.scope import here
 
@@ -177,7 +177,7 @@ def _call(step: Call, inputs: list[Any]) -> Any:
             return _Skipped(step.name)
         stage = step.otherwise
     args, kwargs = _arguments(step, inputs)
-    return _listed(_plain(stage)(*args, **kwargs))
+    return listed(_plain(stage)(*args, **kwargs))
 
 
 def _keyed(step: Keyed, items: list[Any]) -> list[tuple[Any, Any]]:
@@ -220,7 +220,7 @@ def _each(step: Each, inputs: list[Any]) -> list[Any]:
         case "flat_map":
             return list(chain.from_iterable(function(item, *args, **kwargs) for item in items))
         case "values":
-            return [(key, _listed(function(value, *args, **kwargs))) for key, value in items]
+            return [(key, listed(function(value, *args, **kwargs))) for key, value in items]
     raise NotImplementedError(step.op)
 
 
@@ -231,8 +231,3 @@ def _fold(step: Fold, inputs: list[Any]) -> Any:
         why = nothing_to_reduce(step.name)
         raise StageError(step.stage.name, None, 1, here(), [why], step.name)
     return reduce(_plain(step.stage), values)
-
-
-def _listed(value: Any) -> Any:
-    # An iterator could be read only once.
-    return list(value) if hasattr(type(value), "__next__") else value

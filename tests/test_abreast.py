@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from functools import partial
 
@@ -56,7 +57,57 @@ def add(*numbers):
     return sum(numbers)
 
 
+async def counted(k):
+    return iter(range(k))
+
+
+async def tail(values):
+    return iter(values[1:])
+
+
+async def broken():
+    return map(int, ["1", "?"])
+
+
 # On every backend
+
+
+def test_an_iterator_is_listed_as_everywhere(backend):
+    """It could be read only once, and has two readers."""
+    g = Graph("iterator")
+    node = g.task(counted, 3)
+    assert backend.run(g, g.task(sum, node), g.task(max, node)).value == (3, 2)
+    alone = Graph("alone")
+    assert backend.run(alone, alone.task(counted, 2)).value == [0, 1]
+    by_length = alone.items(["a", "bc", "d"]).map_reduce(str.upper, tail, key=len)
+    assert backend.run(alone, by_length).value == {1: ["D"], 2: []}
+
+
+def test_an_iterator_that_fails_fails_its_call(backend):
+    g = Graph("broken")
+    with pytest.raises(StageError, match="invalid literal"):
+        backend.run(g, g.task(broken))
+
+
+@pytest.mark.parametrize("timed", [None, 30])
+@pytest.mark.parametrize("of_items", [False, True])
+def test_none_is_begun_when_the_run_is_over(of_items, timed):
+    """They wait for a loop that one of them blocks."""
+    begun, go_on = [], threading.Event()
+
+    @stage(timeout=timed)
+    async def blocks(k):
+        begun.append(k)
+        go_on.wait(SECONDS)
+
+    g = Graph("blocked")
+    nodes = [g.items(range(6)).map(blocks)] if of_items else [g.task(blocks, k) for k in range(6)]
+    with pytest.raises(StageTimeout):
+        g.run(*nodes, scheduler="threads", workers=2, timeout=0.3)
+    go_on.set()
+    after = Graph("after")
+    after.run(after.task(counted, 1), scheduler="threads", workers=2)
+    assert len(begun) == 1
 
 
 def test_so_many_are_under_way_as_their_worker_has(backend):

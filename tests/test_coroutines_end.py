@@ -69,8 +69,8 @@ def test_the_first_failure_of_a_run_that_ends_with_it_cancels_the_others():
 
 
 def test_the_end_of_the_run_cancels_all_and_asyncio_has_nothing_to_complain_of(caplog):
-    cancelled, stop = threading.Semaphore(0), Flag()
-    work = hanging(cancelled, lambda: setattr(stop, "up", True))
+    cancelled, stop, is_last = threading.Semaphore(0), Flag(), iter([False, True])
+    work = hanging(cancelled, lambda: setattr(stop, "up", next(is_last)))
     with pytest.raises(Halt):
         waited([new_link("map", work)], [0, 1], new_scope(stop=stop))
     for _ in range(2):

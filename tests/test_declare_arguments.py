@@ -207,6 +207,10 @@ def test_nodes_in_containers(g, freezer):
         (lambda a: [1, {"x": ({a},)}], "set"),
         (Photo, "Photo"),
         (lambda a: Photo(1, {"x": [a]}), "Photo"),
+        (lambda a: [Photo(a)], "Photo"),
+        (lambda a: (1, "x", Photo(1, [a])), "Photo"),
+        (lambda a: {"x": Photo(a)}, "Photo"),
+        (lambda a: [[Photo(a)]], "Photo"),
     ],
 )
 def test_nodes_where_they_are_not_replaced(g, freezer, make, container):

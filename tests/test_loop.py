@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from contextvars import ContextVar
 
@@ -153,6 +154,17 @@ def test_the_end_of_the_run_cancels_a_coroutine():
     with pytest.raises(Halt):
         run(hang(), stop=stop)
     assert cancelled.wait(PATIENCE)
+
+
+def test_a_coroutine_that_waits_for_a_blocked_loop_is_not_begun_after_the_end_of_the_run():
+    stop, free, coroutine = Flag(), threading.Event(), gives(1)
+    stop.up = True
+    loop_module.the_loop().call_soon_threadsafe(free.wait, PATIENCE)
+    with pytest.raises(Halt):
+        run(coroutine, stop=stop)
+    free.set()
+    assert run(gives(2)) == 2
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED  # it complains of nothing
 
 
 # Time limits

@@ -156,7 +156,8 @@ def _cut(layout: Layout) -> str:
         return f"{parts} shares of a length known at run time, {told}"
     bounds = [layout.cuts.bounds(part, length) for part in range(parts)]
     sizes = [end - begin for begin, end in bounds]
-    return f"{parts} batches of {sizes[0]} to {sizes[-1]} items"
+    told = f"{sizes[0]} to {sizes[-1]}" if sizes[0] != sizes[-1] else f"{sizes[0]}"
+    return f"{parts} batches of {told} items"
 
 
 def of_tree(before: Dag, after: Dag) -> str:

@@ -6,7 +6,7 @@ from dataclasses import is_dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from flowgraph.declare.inside import CONTAINERS, holds_node, worth_a_look
+from flowgraph.declare.inside import CONTAINERS, hiding, holds_node, worth_a_look
 from flowgraph.declare.node import Handle, Node
 from flowgraph.errors import GraphError
 from flowgraph.runtime.call import PLAIN, InOrder, Nest, Slot, in_order, slots
@@ -135,6 +135,7 @@ class Freezer:
 
     def _sequence(self, value: Sequence[Any], build: Any) -> Any:
         if not worth_a_look(value):
+            self._refuse_hidden(value)
             return value if isinstance(value, tuple) else list(value)
         if (nodes := self._new_slots(value)) is not None:
             return Nest(build, tuple(nodes))
@@ -144,6 +145,11 @@ class Freezer:
         if isinstance(value, tuple) and all(map(_same, items, value)):
             return value
         return items if build is list else build(items)
+
+    def _refuse_hidden(self, values: Iterable[Any]) -> None:
+        """Refuse objects in which a node would not be found."""
+        if (hidden := hiding(values)) is not None:
+            raise GraphError.hidden_node(hidden)
 
     def _new_slots(self, value: Sequence[Any]) -> list[Slot] | None:
         """The slots of nodes, no two of them alike, that have none yet; None of anything else."""
@@ -161,6 +167,7 @@ class Freezer:
         if worth_a_look(value) and any(map(holds_node, value)):
             raise GraphError.hidden_node("dict's keys")
         if not worth_a_look(value.values()):
+            self._refuse_hidden(value.values())
             return value.copy()
         items = [self.template(item) for item in value.values()]
         if _has_slots(items):

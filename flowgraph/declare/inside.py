@@ -12,9 +12,9 @@ from flowgraph.declare.node import Handle
 from flowgraph.runtime.call import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
-__all__ = ["CONTAINERS", "holds_node", "worth_a_look"]
+__all__ = ["CONTAINERS", "hiding", "holds_node", "worth_a_look"]
 
 CONTAINERS: Final = (
     *(list, tuple, dict, set, frozenset, deque, MappingProxyType),
@@ -59,6 +59,17 @@ def holds_node(value: Any) -> bool:
                 if worth_a_look(inside):
                     rest.extend([item for item in inside if isinstance(item, _LOOKED_INTO)])
     return False
+
+
+def hiding(values: Iterable[Any]) -> str | None:
+    """The class of an object among many values that has a node in a field; None if none has.
+
+    Only the first ones are looked at, as it takes microseconds each: others are like them.
+    """
+    for value in islice(values, _SAMPLE):
+        if type(value) not in PLAIN and is_dataclass(value) and holds_node(value):
+            return type(value).__name__
+    return None
 
 
 def worth_a_look(values: Collection[Any]) -> bool:

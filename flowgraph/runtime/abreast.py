@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.loop import limited, the_loop
+from flowgraph.runtime.scope import Halt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +100,11 @@ class Abreast:
         ----------
         seconds : float
             How long to wait for the first one; the others are those that have come by then.
+
+        Raises
+        ------
+        Halt
+            If the run is over.
         """
         try:
             came = self._came.get(timeout=seconds)
@@ -109,6 +115,8 @@ class Abreast:
             return
 
     def _took(self, came: _Came) -> Iterator[tuple[int, Attempts, Any]]:
+        if isinstance(came.error, Halt):
+            raise came.error
         attempts = self._begun.pop(came.slot)
         if came.error is None:
             attempts.succeeded(came.begun, came.ended)
@@ -138,7 +146,8 @@ class Abreast:
         if self._closed:
             return
         stage, now = attempts.stage, self._scope.now
-        task = self._loop.create_task(limited(attempts.call, stage.timeout, stage.name))
+        made = limited(attempts.call, stage.timeout, stage.name, self._check)
+        task = self._loop.create_task(made)
         self._tasks.add(task)
         task.add_done_callback(partial(self._note, slot, now()))
 
@@ -147,9 +156,15 @@ class Abreast:
         self._tasks.discard(task)
         try:
             value, error = task.result()
-        except asyncio.CancelledError as cancelled:
-            value, error = None, cancelled
+        except (asyncio.CancelledError, Halt) as ended:
+            value, error = None, ended
         self._came.put(_Came(slot, value, error, begun, self._scope.now()))
+
+    def _check(self) -> None:
+        """Leave an attempt that is not begun yet if nobody waits for it."""
+        if self._closed:
+            raise Halt
+        self._scope.check()
 
     def _cancel(self) -> None:
         for task in self._tasks:

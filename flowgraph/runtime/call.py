@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["PLAIN", "InOrder", "Nest", "Slot", "fill", "in_order", "renumber", "slot", "slots"]
+__all__ = [
+    "PLAIN",
+    "InOrder",
+    "Nest",
+    "Slot",
+    "fill",
+    "in_order",
+    "listed",
+    "renumber",
+    "slot",
+    "slots",
+]
 
 
 PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, bytes, type(None), complex})
@@ -147,3 +158,14 @@ def renumber(template: Any, slots: Sequence[int]) -> Any:
     if kind is Nest:
         return replace(template, items=tuple(renumber(item, slots) for item in template.items))
     return template
+
+
+def listed(value: Any) -> Any:
+    """The value; a list of what is in it if it is an iterator, which can be read only once.
+
+    Examples
+    --------
+    >>> listed(reversed("ab")), listed("ab")
+    (['b', 'a'], 'ab')
+    """
+    return list(value) if hasattr(type(value), "__next__") else value

@@ -14,6 +14,7 @@ from itertools import accumulate, chain, compress
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.runtime.attempt import is_late, next_delay, outcome_of, own_frames_off
+from flowgraph.runtime.call import listed
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.loop import limited, run_on_loop
 from flowgraph.runtime.positions import Kept, Spread, at, cut, indices
@@ -65,10 +66,12 @@ class AsyncLink:
         self.slots = slots
         self._call = call
 
-    async def attempt(self, item: Any) -> tuple[Any, BaseException | None]:
-        """What one attempt gives or raises."""
+    async def attempt(
+        self, item: Any, check: Callable[[], object]
+    ) -> tuple[Any, BaseException | None]:
+        """What one attempt gives or raises, unless the run is over: see `limited`."""
         stage = self.site.stage
-        value, error = await limited(lambda: self._call(item), stage.timeout, stage.name)
+        value, error = await limited(lambda: self._call(item), stage.timeout, stage.name, check)
         if error is not None:
             return None, own_frames_off(error)
         return self._settled(item, value)
@@ -80,9 +83,11 @@ class AsyncLink:
                 return (item if value else _OUT), None
             if self.operation == "flat_map":
                 return list(value), None
+            if self.operation == "values":
+                return (item[0], listed(value)), None
         except Exception as error:
             return None, error
-        return ((item[0], value) if self.operation == "values" else value), None
+        return value, None
 
 
 class Waiting:
@@ -196,7 +201,7 @@ class Waiting:
             elif is_late(site.stage, errors, begun - since):
                 scope.change(noted, outcome_of(errors[-1], final=True))
                 return self._failed(site, index, errors)
-            value, error = await link.attempt(item)
+            value, error = await link.attempt(item, scope.check)
             ended = scope.now()
             count = len(errors) + 1
             if error is None:

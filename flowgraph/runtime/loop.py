@@ -56,7 +56,9 @@ def run_on_loop(coroutine: Coroutine[Any, Any, T], scope: Scope) -> T:
             answer.set_exception(error)
 
     def start() -> None:
-        started.append(loop.create_task(settle()))
+        task = loop.create_task(settle())
+        task.add_done_callback(lambda _: coroutine.close())  # it may have been cancelled unbegun
+        started.append(task)
 
     def cancel() -> None:
         for task in started:
@@ -82,7 +84,7 @@ def call_on_loop(scope: Scope, stage: Stage, call: Callable[[], Awaitable[T]]) -
     BaseException
         What the call raises, or a `StageTimeout`.
     """
-    value, error = run_on_loop(limited(call, stage.timeout, stage.name), scope)
+    value, error = run_on_loop(limited(call, stage.timeout, stage.name, scope.check), scope)
     if error is not None:
         raise error
     return value  # type: ignore[return-value]
@@ -97,8 +99,15 @@ def run_alone(awaitable: Awaitable[T]) -> T:
     return value  # type: ignore[return-value]
 
 
+def _goes_on() -> None:
+    """What is asked where no run could be over."""
+
+
 async def limited(
-    call: Callable[[], Awaitable[T]], seconds: float | None, stage: str
+    call: Callable[[], Awaitable[T]],
+    seconds: float | None,
+    stage: str,
+    check: Callable[[], object] = _goes_on,
 ) -> tuple[T | None, BaseException | None]:
     """What an attempt gives or raises; cancelled and left behind if it takes too long.
 
@@ -110,10 +119,18 @@ async def limited(
         Limit.
     stage : str
         Named in the `flowgraph.StageTimeout`.
+    check : callable
+        Asked just before the call is made, which may be long after this was handed to the loop,
+        if coroutines block it.
+
+    Raises
+    ------
+    Halt
+        If `check` does: the run is over.
     """
     if seconds is None:
-        return await _settled(call)
-    task = asyncio.ensure_future(_settled(call))
+        return await _settled(call, check)
+    task = asyncio.ensure_future(_settled(call, check))
     try:
         await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:
@@ -127,7 +144,10 @@ async def limited(
     return None, StageTimeout(stage, seconds)
 
 
-async def _settled(call: Callable[[], Awaitable[T]]) -> tuple[T | None, BaseException | None]:
+async def _settled(
+    call: Callable[[], Awaitable[T]], check: Callable[[], object] = _goes_on
+) -> tuple[T | None, BaseException | None]:
+    check()
     try:
         return await call(), None
     except asyncio.CancelledError as error:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flowgraph.runtime.attempt import Attempts, Site
-from flowgraph.runtime.call import fill
+from flowgraph.runtime.call import fill, listed
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.report import FAILED
 from flowgraph.runtime.watch import watch_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from flowgraph.runtime.pace import Pace
     from flowgraph.runtime.scope import Scope
@@ -78,13 +79,11 @@ def ready(
             stage = stages[call.otherwise]
     args = [fill(arg, values) for arg in call.args]
     kwargs = {name: fill(arg, values) for name, arg in call.kwargs}
-    function, is_coroutine = stage.function, stage.is_coroutine
-
-    def thunk() -> Any:
-        return function(*args, **kwargs) if is_coroutine else _called(function, args, kwargs)
-
+    called = _awaited if stage.is_coroutine else _called
     site = Site(stage, call.node, call.name, pace=pace)
-    return Attempts(scope, site, thunk, watch_of(stage, scope))
+    return Attempts(
+        scope, site, partial(called, stage.function, args, kwargs), watch_of(stage, scope)
+    )
 
 
 def called_again(function: Callable[..., Any], call: OneCall, values: Values) -> Any:
@@ -95,9 +94,15 @@ def called_again(function: Callable[..., Any], call: OneCall, values: Values) ->
 
 
 def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What a function gives; a list if that is an iterator, which could be read only once."""
-    value = function(*args, **kwargs)
-    return list(value) if hasattr(type(value), "__next__") else value
+    """What a function gives, as `listed`."""
+    return listed(function(*args, **kwargs))
+
+
+async def _awaited(
+    function: Callable[..., Awaitable[Any]], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """What a coroutine function gives, as `listed`."""
+    return listed(await function(*args, **kwargs))
 
 
 def _truth(scope: Scope, site: Site, value: Any) -> bool | Failure:
