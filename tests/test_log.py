@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from flowgraph import Graph, GraphError, StageError, stage
 from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.pipeline import compile_declared, compile_graph
+from flowgraph.declare.names import Names
 from flowgraph.declare.steps import Call
 from flowgraph.runtime.region import Region
 
@@ -306,3 +307,27 @@ def test_a_run_keeps_its_graph_no_longer_than_until_its_table_is_made():
     del g, last
     gc.collect()
     assert gone() is None
+
+
+@given(
+    st.sets(st.sampled_from(["a", "a-2", "a-3", "a-5", "b-2", "a-2-2"])),
+    st.lists(st.tuples(st.sampled_from(["a", "b", "a-2"]), st.integers(1, 5)), max_size=6),
+)
+def test_names_made_at_once_are_those_made_one_by_one(taken, rows):
+    at_once, one_by_one = set(taken), set(taken)
+    these, those = Names(at_once), Names(one_by_one)
+    for default, many in rows:
+        names = these.alike(default, many)
+        at_once.update(names)
+        for name in names:
+            assert name == those.unique(default)
+            one_by_one.add(name)
+
+
+def test_calls_are_entered_in_the_order_of_their_declaration():
+    g = Graph("mixed")
+    for _ in range(3):
+        g.task(len, "a")
+        g.task(abs, 1)
+    g.task(len, "b", name="last")
+    assert list(g.nodes) == ["len", "abs", "len-2", "abs-2", "len-3", "abs-3", "last"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -94,8 +94,19 @@ class Log:
         if self.settled >= count:
             return
         with _settling:
-            for node in islice(self.calls, self.settled, count):
-                self.enter(node, self._names.unique(node.stage.name))
+            calls = self.calls[self.settled : count]
+            alike: dict[str, list[Node[Any]]] = defaultdict(list)
+            for node in calls:
+                alike[node.stage.name].append(node)
+            if any(map(_NUMBERED.search, alike)):  # one's default may be another one's second
+                for node in calls:
+                    self.enter(node, self._names.unique(node.stage.name))
+                return
+            for default, nodes in alike.items():
+                for node, name in zip(nodes, self._names.alike(default, len(nodes)), strict=True):
+                    node._name = name
+            self._nodes.update([(node._name, node) for node in calls])
+            self.settled += len(calls)
 
     def enter(self, node: Node[Any], name: str) -> None:
         """Enter the first call that is not entered, under a name that nobody has."""

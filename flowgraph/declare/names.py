@@ -46,6 +46,24 @@ class Names:
         counts[default] = count
         return made
 
+    def alike(self, default: str, many: int) -> list[str]:
+        """What `unique` would give one after the other, if each were taken at once."""
+        first = self.unique(default)
+        begin = self._counts.get(default, 1) + 1
+        others = [f"{default}-{count}" for count in range(begin, begin + many - 1)]
+        taken = self._taken
+        if clashes := [name for name in others if name in taken]:
+            known, count = set(clashes), begin + many - 2
+            others = [name for name in others if name not in known]
+            while len(others) < many - 1:
+                count += 1
+                if (name := numbered(default, count)) not in taken:
+                    others.append(name)
+            self._counts[default] = count
+        elif others:
+            self._counts[default] = begin + many - 2
+        return [first, *others]
+
 
 def numbered(default: str, count: int) -> str:
     """What `Names.unique` gives the last of so many, if no other name is in its way.

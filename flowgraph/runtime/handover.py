@@ -97,7 +97,7 @@ class Done(Results):
         """The same, but for the heavy values."""
         room, values = _ROOM, list[Any]()
         if PLAIN.issuperset(map(type, self.values)):
-            weights = list(map(getsizeof, self.values))
+            weights = [getsizeof(value) for value in self.values if value is not None]
             if max(weights, default=0) <= LIGHT and sum(weights) <= room:
                 return self
         for value in self.values:
