@@ -105,6 +105,17 @@ def test_one_worker_goes_on_until_there_is_enough_for_others():
     assert sizes(site.next()) == [13, 13]
 
 
+def test_a_stint_is_long_while_there_is_much_to_do():
+    """And short towards the end, so that all workers end together."""
+    rule = Rule(workers=2, seconds=5e-3, worth=1.6e-3, long=50e-3)
+    site, seen = Site(*[()] * 200, tuple(range(200)), pace=8e-3, rule=rule), []
+    while handed := site.next():
+        seen.append(max(sizes(handed)))
+        site.make(*handed)
+    assert seen[0] == max(seen) == 7
+    assert max(seen[-4:]) <= 2
+
+
 def test_what_little_is_left_goes_to_one_worker():
     site = Site(*[()] * 6, tuple(range(6)), pace=2e-4)
     assert len(site.next()) == 1

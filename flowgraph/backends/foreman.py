@@ -170,17 +170,18 @@ class Foreman:
             return self._stint(self._roster.claim(self._share), tell)
         broad = rule.broad(pace)
         narrow = max(ready, 2) <= broad and not self._fixed
-        many = min(rule.most, int(rule.length(pace, narrow=narrow) / pace) + 1)
+        many = min(rule.most, int(rule.length(pace, ready=ready, narrow=narrow) / pace) + 1)
         if narrow:
             if hurry:
                 self._late = self._away.parts()
             if rule.far and not self._away.parts() <= self._late:
                 self.waits = True
                 return None
-            return self._stint(self._roster.claim(many, broad=broad), tell, narrow=True)
+            claim = self._roster.claim(many, broad=broad)
+            return self._stint(claim, tell, ready, narrow=True)
         finer = 2 if self._fixed else 1
         claim = self._roster.claim(min(many, -(-ready // (rule.workers * finer))))
-        return self._stint(claim, tell)
+        return self._stint(claim, tell, ready)
 
     def _straight_stint(self, tell: Tell | None) -> tuple[Stint, Outcome] | None:
         """A stint of the calls that stand next; None if they wait for those under way."""
@@ -210,9 +211,9 @@ class Foreman:
         return self._rule.part(share, self._pace, _ROW)
 
     def _stint(
-        self, claim: Claim, tell: Tell | None, *, narrow: bool = False
+        self, claim: Claim, tell: Tell | None, ready: int = 0, *, narrow: bool = False
     ) -> tuple[Stint, Outcome]:
-        seconds = inf if self._fixed else self._rule.length(self._pace, narrow=narrow)
+        seconds = inf if self._fixed else self._rule.length(self._pace, ready=ready, narrow=narrow)
         bound, inner = frozenset(claim.bound), frozenset(claim.inner)
         stint = self._made(tuple(claim.slots), bound, inner, seconds, tell)
         return stint, Outcome(self._roster.known(claim.slots))

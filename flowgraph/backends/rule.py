@@ -12,6 +12,8 @@ _MANY: Final = 50
 """Calls of a long stint, at least."""
 _NARROW: Final = 10
 """How many times `Rule.worth` a stint lasts, at least, of calls that are not worth sharing."""
+_PARTS: Final = 8
+"""What part of its share of the ready calls a worker gets at once, where that is longer."""
 _FEW: Final = 10
 """Calls of a stint, below which a worker far away has the next one waiting."""
 
@@ -30,7 +32,7 @@ class Rule:
         Seconds that the calls which are ready must take less in all workers than in one, to be
         shared: what is gained by that is lost by handing out, taking and waiting for one another.
     long : float
-        Length of a stint of calls that are known to be quick, of which there is much to do:
+        Length of a stint of calls that are known to be quick, or of which there is much to do:
         each costs its way there and back, and no call waits long for the others.
     most : int
         Calls of a stint at most.
@@ -110,17 +112,36 @@ class Rule:
         gain = pace * (1 - 1 / self.workers)
         return self.worth / gain if gain else inf
 
-    def length(self, pace: float | None, *, narrow: bool = False) -> float:
+    def length(self, pace: float | None, *, ready: int = 0, narrow: bool = False) -> float:
         """How long a stint is, in seconds, if a call takes so long; None if that is not known.
 
-        Those that are not worth sharing are narrow.
+        As long as there is much to do a stint gets a part of its worker's share, so that few
+        have to come and go; towards the end each is shorter.
+
+        Parameters
+        ----------
+        pace : float or None
+            Seconds of a call.
+        ready : int
+            How many calls are ready.
+        narrow : bool
+            True if they are not worth sharing.
+
+        References
+        ----------
+        C. D. Polychronopoulos, D. J. Kuck, "Guided self-scheduling: a practical scheduling
+        scheme for parallel supercomputers", IEEE Transactions on Computers C-36 (12), 1987.
 
         Examples
         --------
         >>> rule = Rule(workers=2, seconds=0.005, long=0.05)
         >>> rule.length(0.0001), rule.length(0.01), rule.length(None)
         (0.05, 0.005, 0.005)
+        >>> rule.length(0.008, ready=400), rule.length(0.008, ready=20)
+        (0.05, 0.01)
         """
         least = max(self.seconds, _NARROW * self.worth) if narrow else self.seconds
+        if pace is not None:
+            least = max(least, min(self.long, ready * pace / (_PARTS * self.workers)))
         quick = pace is not None and _MANY * pace <= self.long
         return max(least, self.long) if quick else least
