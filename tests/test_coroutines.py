@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
+from contextvars import ContextVar
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,10 @@ from notebook import new_scope, notes
 from waiting import BEFORE, Flaky, new_link, turns, waited
 
 from flowgraph import Retry
+from flowgraph.runtime.entrance import Entrance
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.report import FAILED, OK, RETRIED, SKIPPED
+from flowgraph.runtime.scope import Halt
 
 # The law
 
@@ -151,9 +155,82 @@ def test_a_slow_stage_holds_up_those_before_it():
         assert log.index(f"quick {k + 2}") > log.index(f"slow {k}")
 
 
-@pytest.mark.parametrize(("in_order", "log"), [(False, [0, 1, 2, 0]), (True, [0, 0, 1, 2])])
+@pytest.mark.parametrize(("in_order", "log"), [(False, [0, 1, 0, 2]), (True, [0, 0, 1, 2])])
 def test_an_item_that_waits_for_a_retry_gives_its_place_back_unless_in_order(in_order, log):
     work = Flaky(str, lambda item: item == 0)
     link = new_link("map", work, Retry(1, delays=[0]), slots=1, in_order=in_order)
     assert [value for _, value in waited([link], range(3))] == ["0", "1", "2"]
     assert work.log == log
+
+
+# The entrance
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+def test_each_item_has_a_context_of_its_own(slots):
+    """Whoever ends begins the next item, and must not hand on what it has set."""
+    name = ContextVar("name", default="nobody")
+
+    async def work(item):
+        before = name.get()
+        name.set(f"item {item}")
+        await turns(item % 3)
+        return before, name.get()
+
+    out = [value for _, value in waited([new_link("map", work, slots=slots)], range(9))]
+    assert out == [("nobody", f"item {k}") for k in range(9)]
+
+
+def test_nothing_is_begun_by_one_who_goes_on_after_the_end():
+    begun, ended = [], threading.Event()
+
+    async def work(item):
+        begun.append(item)
+        if item:
+            raise ValueError(item)
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            await turns()
+        ended.set()
+
+    with pytest.raises(Halt):
+        waited([new_link("map", work, slots=2)], range(9), new_scope(halts=True))
+    assert ended.wait(30)
+    waited([new_link("map", Flaky(str))], [3])  # what is due on the loop has happened by then
+    assert begun == [0, 1]
+
+
+def test_items_that_are_cancelled_before_they_begin_fail_the_task():
+    """By a stage that cancels all that there is on the loop."""
+
+    async def work(item):
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            if "one" in task.get_coro().__qualname__:
+                task.cancel()
+        await turns()
+
+    with pytest.raises(asyncio.CancelledError):
+        waited([new_link("map", work, slots=3)], range(9))
+
+
+def test_an_entrance_has_as_many_places_as_are_given_back():
+    """Who is cancelled while a place is handed to him hands it on."""
+
+    async def scene():
+        todo = [3, 2]
+        entrance = Entrance(1, lambda: todo and todo.pop())
+        entrance.fill()
+        waits = [asyncio.create_task(entrance.acquire()) for _ in range(2)]
+        await turns(2)
+        waits[0].cancel()
+        await turns(2)
+        entrance.release()  # to the second one, as the first is gone
+        waits[1].cancel()
+        await turns(2)
+        assert all(task.cancelled() for task in waits)
+        assert todo == []  # it was handed on to the next item
+        entrance.release()
+        await entrance.acquire()
+
+    asyncio.run(scene())

@@ -19,6 +19,8 @@ VERY_MANY: Final = 32_768
 """Items for each worker of which it is assumed that they are quick: few tasks, little balance."""
 _UNKNOWN: Final = 1 << 20
 """Length assumed for the shares of a collection whose length is not known."""
+_ROUNDS: Final = 5
+"""Rounds of a batch of coroutine calls, at least, if there are so many."""
 _ROOM: Final = 128
 """Batches of a given size that a collection of unknown length has room for."""
 
@@ -104,17 +106,20 @@ def rounds(items: int, workers: int, slots: int, parts: int = 4) -> tuple[int, .
     slots : int
         Items under way in one task.
     parts : int
-        Batches for each worker, if there are enough rounds.
+        Batches for each worker, if there are enough rounds for them: at the end of each all
+        slots run empty, and the next one has its way to the worker.
 
     Examples
     --------
     >>> rounds(2000, workers=2, slots=100)
-    (300, 300, 300, 300, 200, 200, 200, 200)
+    (500, 500, 500, 500)
     >>> rounds(15, workers=2, slots=100)
     (8, 7)
     """
     share = -(-items // workers)
-    each, more = divmod(-(-share // slots), parts)
+    in_all = -(-share // slots)
+    parts = max(1, min(parts, in_all // _ROUNDS))
+    each, more = divmod(in_all, parts)
     counts = [each + (part < more) for part in range(parts)]
     wanted = [min(count * slots, share) for count in counts for _ in range(workers)]
     sizes: list[int] = []

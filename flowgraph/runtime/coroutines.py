@@ -10,11 +10,13 @@ while it waits for a retry.
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from itertools import accumulate, chain, compress
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.runtime.attempt import is_late, next_delay, outcome_of, own_frames_off
 from flowgraph.runtime.call import listed
+from flowgraph.runtime.entrance import Entrance
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.loop import limited, run_on_loop
 from flowgraph.runtime.positions import Kept, Spread, at, cut, indices
@@ -39,6 +41,9 @@ class _Out:
 
 
 _OUT: Final = _Out()
+
+Gate = Entrance | asyncio.Semaphore
+"""What limits the attempts of a stage."""
 
 
 class AsyncLink:
@@ -134,40 +139,52 @@ class Waiting:
 
     async def _all(self, results: list[Any], where: Where) -> None:
         """Replace each item in ``results`` by what it becomes."""
-        gates = [asyncio.Semaphore(link.slots) for link in self._links]
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
         running: set[asyncio.Task[None]] = set()
-        broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        todo = enumerate(indices(where, len(results)))
+        context = copy_context()  # an item must not see what another one sets
 
         async def one(k: int, index: Index) -> None:
-            try:
-                results[k] = await self._item(gates, results[k], index)
-            except BaseException as error:
-                if not broken.done():
-                    broken.set_exception(error)
+            results[k] = await self._item(gates, results[k], index)
 
-        async def feed() -> None:
-            for k, index in enumerate(indices(where, len(results))):
+        def begin() -> bool:
+            for k, index in () if over.done() else todo:
                 if type(results[k]) is Failure:
                     self._skip(self._links, index)
                     continue
-                await gates[0].acquire()
-                task = asyncio.create_task(one(k, index))
+                task = loop.create_task(one(k, index), context=context.copy())
                 running.add(task)
-                task.add_done_callback(running.discard)
-            while running:
-                await asyncio.wait(set(running))
+                task.add_done_callback(ended)
+                return True
+            return False
 
-        feeding = asyncio.create_task(feed())
+        def ended(task: asyncio.Task[None]) -> None:
+            running.discard(task)
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if over.done():
+                return
+            if error is not None:
+                over.set_exception(error)
+            elif not running:
+                over.set_result(None)
+
+        entrance = Entrance(self._links[0].slots, begin)
+        gates: list[Gate] = [entrance]
+        gates += [asyncio.Semaphore(link.slots) for link in self._links[1:]]
+        entrance.fill()
         try:
-            await asyncio.wait({feeding, broken}, return_when=asyncio.FIRST_COMPLETED)
-            await (broken if broken.done() else feeding)
+            if running:
+                await over
         finally:
-            broken.cancel()  # what they raise from here on is nobody's
+            if over.done() and not over.cancelled():
+                over.exception()  # it may have come together with the end of the run
+            over.cancel()
             # They are left to end by themselves: a coroutine may take its time over it.
-            for task in (feeding, *running):
+            for task in running:
                 task.cancel()
 
-    async def _item(self, gates: Sequence[asyncio.Semaphore], item: Any, index: Index) -> Any:
+    async def _item(self, gates: Sequence[Gate], item: Any, index: Index) -> Any:
         """What an item becomes; it has its place at the first gate."""
         for depth, link in enumerate(self._links):
             if depth:
@@ -183,12 +200,12 @@ class Waiting:
         return item
 
     async def _attempts(
-        self, link: AsyncLink, gate: asyncio.Semaphore, item: Any, index: Index
+        self, link: AsyncLink, gate: Gate, item: Any, index: Index
     ) -> Any | Failure:
         """What an item becomes at one stage, or its failure after the last attempt."""
         scope, site = self._scope, link.site
         errors: list[BaseException] = []
-        since, noted = scope.now(), scope.mark()
+        since, noted = 0.0, (0, 0)
         while True:
             if site.pace is not None:
                 # A time each, and only one waits for it: else a loop that was
