@@ -9,7 +9,7 @@ import pytest
 from flowgraph import Graph
 from flowgraph.backends.foreman import Foreman
 from flowgraph.backends.roster import Roster
-from flowgraph.backends.rule import Rule
+from flowgraph.backends.rule import Narrow, Rule
 from flowgraph.runtime.call import Slot
 from flowgraph.runtime.code import Code, Control, Parcel, Stage
 from flowgraph.runtime.onecall import OneCall
@@ -129,9 +129,53 @@ def test_a_single_worker_shares_with_nobody():
 def test_a_claim_ends_where_others_had_better_help():
     calls = calls_of((), *[(0,)] * 5, *[(k,) for k in range(1, 6)])
     few = Roster(Parcel(calls, pickle.dumps), [], gives=(10,), travels=True)
-    assert few.claim(100, broad=4).slots == [0]
+    assert few.claim(100, Narrow(4, 100, 1)).slots == [0]
     many = Roster(Parcel(calls, pickle.dumps), [], gives=(10,), travels=True)
-    assert sorted(many.claim(100, broad=5).slots) == list(range(11))
+    assert sorted(many.claim(100, Narrow(5, 100, 1)).slots) == list(range(11))
+
+
+def chains(count, length):
+    """Chains behind one call, and one that reads all their ends."""
+    calls = [()]
+    for _ in range(count):
+        calls += [(0,), *[(k,) for k in range(len(calls), len(calls) + length - 1)]]
+    return [*calls, tuple(range(length, count * length + 1, length))]
+
+
+@pytest.mark.parametrize("far", [False, True])
+@pytest.mark.parametrize("workers", [2, 4, 8])
+def test_long_chains_go_to_workers_of_their_own(workers, far):
+    """Few calls are ready, but much hangs on each, and no chain needs another one."""
+    rule = Rule(workers=workers, seconds=50e-3, worth=30e-3, far=far)
+    site = Site(*chains(4, 10), pace=10e-3, rule=rule)
+    assert sizes(site.next()) == {2: [20, 20], 4: [10] * 4, 8: [10] * 4}[workers]
+
+
+def test_a_narrow_stint_of_few_calls_is_no_longer_than_others():
+    """They may be slow, behind many that were quick: then others are to help soon."""
+    rule = Rule(workers=2, seconds=50e-3, worth=30e-3, far=True)
+    site = Site(*[()] * 20, tuple(range(20)), pace=1e-4, rule=rule)
+    ((stint, _),) = site.next()
+    assert stint.seconds == 50e-3
+    site = Site(*stencil(100), pace=1e-3, rule=rule)
+    ((stint, _),) = site.next()
+    assert stint.seconds == pytest.approx(0.3)
+
+
+def test_short_chains_stay_together():
+    rule = Rule(workers=4, seconds=50e-3, worth=30e-3, far=True)
+    site = Site(*chains(4, 2), pace=2e-3, rule=rule)
+    assert sizes(site.next()) == [9]
+
+
+def test_what_is_little_waits_for_the_stint_under_way_on_a_cluster():
+    rule = Rule(workers=2, seconds=50e-3, worth=30e-3, far=True)
+    site = Site(*[()] * 8, tuple(range(8)), pace=2e-3, rule=rule)
+    ((stint, _),) = site.next()
+    site.foreman.give_back(stint, frozenset(stint.slots[-2:]))
+    assert site.foreman.next() is None
+    assert site.foreman.waits
+    assert site.foreman.next(hurry=True) is not None
 
 
 @pytest.mark.parametrize("steps", [1, 2, 30])

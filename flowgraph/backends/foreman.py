@@ -19,7 +19,7 @@ from flowgraph.runtime.walk import QUICK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from flowgraph.backends.roster import Claim
+    from flowgraph.backends.claims import Claim
     from flowgraph.backends.rule import Rule
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.handover import Done
@@ -41,6 +41,8 @@ _ALONE: Final = 15e-6
 
 To tell them apart cost about 12 µs a call of the DAG of layers.
 """
+_LONGER: Final = 2
+"""How many times as long as expected a stint may last, where that is more than usual."""
 _NOTHING: Final[frozenset[int]] = frozenset()
 
 
@@ -51,8 +53,9 @@ class Foreman:
 
     A stint gets as many calls as should take `seconds`, going by the last one.
     If to share those that are ready is worth its costs, each worker gets a part; else one
-    worker gets them all, and what becomes ready by them, until so many are ready that it is:
-    to hand calls out would take longer than to make them.
+    worker gets them, and what becomes ready by them, until so many are ready that it is, or he
+    has enough and others could make as much without him: to hand calls out would take longer
+    than to make them.
 
     As long as calls take but microseconds, and what they give is small, workers make them in
     rows, as they stand: nothing has to be known of each.  In this process one worker makes
@@ -138,6 +141,7 @@ class Foreman:
         self._share = 0
         self._doubts = False
         self._alone = False
+        self._parted = False
         self._rows: dict[int, range] = {}
 
     def next(
@@ -164,24 +168,27 @@ class Foreman:
         if self._suspects:
             claim = self._roster.claim(self._portion)
             self._suspects = max(0, self._suspects - len(claim.slots))
-            return self._stint(claim, tell)
+            return self._stint(claim, tell, rule.length(pace))
         if pace is None:
             self._share = self._share or rule.share(ready)
-            return self._stint(self._roster.claim(self._share), tell)
-        broad = rule.broad(pace)
-        narrow = max(ready, 2) <= broad and not self._fixed
-        many = min(rule.most, int(rule.length(pace, ready=ready, narrow=narrow) / pace) + 1)
-        if narrow:
+            return self._stint(self._roster.claim(self._share), tell, rule.length(pace))
+        idle = rule.workers - len(self._away)
+        narrow = None if self._fixed else rule.narrow(pace, ready, idle)
+        length = rule.length(pace, ready=ready, narrow=narrow is not None)
+        many = min(rule.most, int(length / pace) + 1)
+        if narrow is not None:
             if hurry:
                 self._late = self._away.parts()
-            if rule.far and not self._away.parts() <= self._late:
+            if rule.far and not self._parted and not self._away.parts() <= self._late:
                 self.waits = True
                 return None
-            claim = self._roster.claim(many, broad=broad)
-            return self._stint(claim, tell, ready, narrow=True)
+            claim = self._roster.claim(many, narrow)
+            self._parted = claim.parted
+            return self._stint(claim, tell, length)
         finer = 2 if self._fixed else 1
         claim = self._roster.claim(min(many, -(-ready // (rule.workers * finer))))
-        return self._stint(claim, tell, ready)
+        self._parted = True
+        return self._stint(claim, tell, length)
 
     def _straight_stint(self, tell: Tell | None) -> tuple[Stint, Outcome] | None:
         """A stint of the calls that stand next; None if they wait for those under way."""
@@ -210,10 +217,10 @@ class Foreman:
             return ranges.unclaimed
         return self._rule.part(share, self._pace, _ROW)
 
-    def _stint(
-        self, claim: Claim, tell: Tell | None, ready: int = 0, *, narrow: bool = False
-    ) -> tuple[Stint, Outcome]:
-        seconds = inf if self._fixed else self._rule.length(self._pace, ready=ready, narrow=narrow)
+    def _stint(self, claim: Claim, tell: Tell | None, length: float) -> tuple[Stint, Outcome]:
+        if self._pace is not None:  # few calls that take long are others than it was
+            length = min(length, _LONGER * self._pace * len(claim.slots))
+        seconds = inf if self._fixed else max(self._rule.seconds, length)
         bound, inner = frozenset(claim.bound), frozenset(claim.inner)
         stint = self._made(tuple(claim.slots), bound, inner, seconds, tell)
         return stint, Outcome(self._roster.known(claim.slots))
@@ -313,6 +320,7 @@ class Foreman:
         roster = self._roster
         returned, settled = self._away.end(stint.part)
         self._rows.pop(stint.part, None)
+        self._parted = False
         if roster.straight:
             if self._goes_on(stint, done):
                 self.over = self.over or self._is_done() or self._has_failed(outcome)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from flowgraph.backends.claims import Claiming
 from flowgraph.backends.ranges import Ranges
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.handover import Known
@@ -15,25 +16,17 @@ from flowgraph.runtime.walk import Walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
+    from flowgraph.backends.claims import Claim
+    from flowgraph.backends.rule import Narrow
     from flowgraph.runtime.code import Parcel
     from flowgraph.runtime.onecall import OneCall
     from flowgraph.runtime.row import Declared, Row
 
-__all__ = ["Claim", "Roster"]
+__all__ = ["Roster"]
 
 _FREE, _GIVEN, _MADE = range(3)
 _SMALL: Final = frozenset({int, float, bool, complex, type(None)})
 """Types of values that are not worth being dropped when nobody reads them any more."""
-
-
-class Claim(NamedTuple):
-    """Calls that are to be made together, by their places among the values."""
-
-    slots: list[int]
-    """Each behind those that it needs."""
-    bound: set[int]
-    """See `flowgraph.runtime.region.Stint`."""
-    inner: set[int]
 
 
 class Roster:
@@ -199,42 +192,21 @@ class Roster:
             k for k in reversed(range(made, count)) if not waits[k] and self._state[k] == _FREE
         ]
 
-    def claim(self, many: int, *, broad: float = 0) -> Claim:
+    def claim(self, many: int, narrow: Narrow | None = None) -> Claim:
         """Take ready calls, and those that go with them.
 
         Parameters
         ----------
         many : int
             About how many.
-        broad : float
-            Also those that they make ready, until more than so many are ready at once.
+        narrow : Narrow, optional
+            Also those that they make ready, and how far.
         """
-        claimed: list[int] = []
-        bound: set[int] = set()
-        inner: set[int] = set()
-        waits: dict[int, int] = {}
-        state, base = self._state, self._base
-        rest: list[int] = []
-        most = max(1, broad)  # none has another beside it where none is to be shared
-        while self._ready and len(claimed) < many and len(rest) <= most:
-            rest = [self._ready.pop()]
-            while rest and (
-                (len(claimed) < many and len(rest) <= most) or rest[-1] + base in bound
-            ):
-                k = rest.pop()
-                claimed.append(k + base)
-                state[k] = _GIVEN
-                readers = self._readers.get(k, ())
-                if len(readers) == 1 and self._waits[readers[0]] == 1 and k not in self._gives:
-                    inner.add(k + base)
-                    bound.add(readers[0] + base)
-                    rest.append(readers[0])
-                elif broad:
-                    for reader in reversed(readers):
-                        waits[reader] = left = waits.get(reader, self._waits[reader]) - 1
-                        if not left:
-                            rest.append(reader)
-        return Claim(claimed, bound, inner)
+        claiming = Claiming(self._ready, self._readers, self._waits, self._gives, narrow)
+        claim = claiming.take(many)
+        for k in claim.slots:
+            self._state[k] = _GIVEN
+        return claim.moved(self._base)
 
     def calls(self, slots: Iterable[int]) -> tuple[OneCall, ...]:
         """The calls at these places."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["Rule"]
+__all__ = ["Narrow", "Rule"]
 
 _MANY: Final = 50
 """Calls of a long stint, at least."""
@@ -16,6 +16,17 @@ _PARTS: Final = 8
 """What part of its share of the ready calls a worker gets at once, where that is longer."""
 _FEW: Final = 10
 """Calls of a stint, below which a worker far away has the next one waiting."""
+
+
+class Narrow(NamedTuple):
+    """How far a worker goes on with calls of which too few are ready to be shared."""
+
+    broad: float
+    """Until more than so many are ready."""
+    enough: float
+    """Until it has so many, if others can make as many without them."""
+    share: int
+    """It begins so many of those that are ready, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,18 +110,33 @@ class Rule:
         is_short = pace is not None and self.seconds / _FEW <= pace <= 2 * self.seconds
         return self.workers * (2 if self.far and is_short else 1)
 
-    def broad(self, pace: float) -> float:
-        """How many calls must be ready to be shared, if a call takes so long.
+    def narrow(self, pace: float, ready: int, idle: int) -> Narrow | None:
+        """How far one worker goes on alone, if a call takes so long; None if all are shared.
 
-        A single one never is: then it counts for whatever becomes ready by it.
+        A single ready call counts for two: others may become ready by it.
+
+        Parameters
+        ----------
+        pace : float
+            Seconds of a call.
+        ready : int
+            How many calls are ready.
+        idle : int
+            Workers that have nothing to do.
 
         Examples
         --------
-        >>> Rule(workers=2, seconds=1, worth=0.01).broad(0.001)
-        20.0
+        >>> rule = Rule(workers=2, seconds=1, worth=0.01)
+        >>> rule.narrow(0.001, 20, idle=2)
+        Narrow(broad=20.0, enough=10.0, share=10)
+        >>> rule.narrow(0.001, 21, idle=2)
         """
         gain = pace * (1 - 1 / self.workers)
-        return self.worth / gain if gain else inf
+        broad = self.worth / gain if gain else inf
+        if max(ready, 2) > broad:
+            return None
+        enough = self.worth / pace if gain else inf
+        return Narrow(broad, enough, -(-ready // max(1, idle)))
 
     def length(self, pace: float | None, *, ready: int = 0, narrow: bool = False) -> float:
         """How long a stint is, in seconds, if a call takes so long; None if that is not known.

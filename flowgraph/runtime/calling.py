@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from heapq import heappop, heappush
 from math import inf
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.runtime.abreast import SLOTS, Abreast
@@ -25,6 +26,7 @@ __all__ = ["Calling"]
 
 _LOOK: Final = 1e-3
 """Seconds of quick calls between two looks at whether the run is over."""
+_place: Final = itemgetter(0)
 _WAIT: Final = 0.1
 """The same while coroutines are waited for."""
 
@@ -264,7 +266,9 @@ class Calling:
             self._settled.append(slot)
         unsettled, held = self._unsettled, self._held
         settled, self._settled = self._settled, []
-        return [each for k in settled if k not in unsettled for each in held.pop(k, ())]
+        released = [each for k in settled if k not in unsettled for each in held.pop(k, ())]
+        # One that waited for two may stand before the other one, that waited for a third.
+        return sorted(released, key=_place)
 
     def _drop(self, made: Iterable[tuple[int, OneCall]]) -> None:
         """Let go of values that no other call reads than these."""
