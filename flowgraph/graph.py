@@ -19,6 +19,7 @@ from flowgraph.errors import FlowgraphError, GraphError, SchedulerError, StageTi
 from flowgraph.results.display import watching
 from flowgraph.results.ledger import Ledger
 from flowgraph.results.run import Kept, Run
+from flowgraph.runtime.loop import on_the_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,6 +133,8 @@ class Graph(Declarations):
                 far=backend.far,
             )
             plan = self._compile(wanted, params, shape)
+            if on_the_loop() and any(stage.is_coroutine for stage in plan.code.stages()):
+                raise GraphError.waits_for_itself(self.name)
             ledger = Ledger(plan, backend.workers, halts=halts, progress=watcher)
             try:
                 self._carry_out(backend, plan, ledger, limit)

@@ -107,7 +107,7 @@ def test_none_is_begun_when_the_run_is_over(of_items, timed):
     go_on.set()
     after = Graph("after")
     after.run(after.task(counted, 1), scheduler="threads", workers=2)
-    assert len(begun) == 1
+    assert len(begun) <= 1
 
 
 def test_so_many_are_under_way_as_their_worker_has(backend):

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 import pytest
 from journal import PATIENCE, Journal
 
-from flowgraph import Graph, Retry, stage
+from flowgraph import Graph, Retry, StageError, stage
 
 
 @pytest.fixture
@@ -189,6 +189,37 @@ def test_a_stage_may_run_a_graph_of_coroutines(backend):
 
 
 SEEN = ContextVar("SEEN", default="nothing")
+
+
+def test_a_coroutine_must_not_wait_for_a_run_of_coroutines(backend):
+    """It holds up the loop that these need; in a thread it may."""
+
+    async def inner(x, how):
+        g = Graph("inner")
+        node = g.task(double, x)
+        if how == "waits":
+            return g.run(node, scheduler="threads", workers=1).value
+        run = await asyncio.to_thread(g.run, node, scheduler="threads", workers=1)
+        return run.value
+
+    g = Graph("outer")
+    assert backend.run(g, g.task(inner, 3, "lets others")).value == 6
+    with pytest.raises(StageError, match="await asyncio.to_thread"):
+        backend.run(g, g.task(inner, 3, "waits"))
+
+
+@pytest.mark.parametrize("how", ["task", "row"])
+def test_a_coroutine_that_a_function_gives_is_no_value(how, backend):
+    def forgets(x):
+        return double(x)
+
+    g = Graph("forgets")
+    if how == "task":
+        node = g.task(forgets, 1)
+    else:
+        node = g.task(list, [g.task(abs, k) for k in range(100)] + [g.task(forgets, 1)])
+    with pytest.raises(StageError, match=r"the coroutine double\(\) without awaiting it"):
+        backend.run(g, node)
 
 
 def test_coroutines_see_the_callers_context_as_functions_do_and_have_one_each():

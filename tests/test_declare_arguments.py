@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowgraph import GraphError
+from flowgraph.declare import inside as looking
 from flowgraph.declare.arguments import Freezer
 from flowgraph.declare.graph import Declarations
 from flowgraph.declare.inside import holds_node
@@ -38,6 +40,13 @@ class Photo:
 
     size: object
     kind: object = None
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """One that a set may hold."""
+
+    size: object
 
 
 @pytest.fixture
@@ -211,6 +220,13 @@ def test_nodes_in_containers(g, freezer):
         (lambda a: (1, "x", Photo(1, [a])), "Photo"),
         (lambda a: {"x": Photo(a)}, "Photo"),
         (lambda a: [[Photo(a)]], "Photo"),
+        (lambda a: [(Photo(a), 1)], "Photo"),
+        (lambda a: {"x": (Photo(a),)}, "Photo"),
+        (lambda a: {Frozen(a): 1}, "Frozen"),
+        (lambda a: deque([Photo(a)]), "deque"),
+        (lambda a: {Frozen(a)}, "set"),
+        (lambda a: Photo([Photo([a])]), "Photo"),
+        (lambda a: Photo({"k": [Frozen(a)]}), "Photo"),
     ],
 )
 def test_nodes_where_they_are_not_replaced(g, freezer, make, container):
@@ -226,6 +242,23 @@ def test_a_dataclass_without_nodes_is_shared(freezer):
     photo = Photo([1], {"a": Photo})
     assert freezer.template(photo) is photo
     assert freezer.template(Photo) is Photo
+
+
+def test_objects_that_lead_to_one_another_are_looked_into_once(monkeypatch, freezer):
+    looked = Counter()
+    fields_of = looking._fields
+
+    def counted(value):
+        looked[id(value)] += 1
+        return fields_of(value)
+
+    monkeypatch.setattr(looking, "_fields", counted)
+    photos = [Photo(k) for k in range(20_000)]
+    for before, after in pairwise(photos):
+        before.kind, after.size = after, before
+    freezer.template(photos)
+    assert max(looked.values()) == 1
+    assert len(looked) <= 5000
 
 
 def test_a_node_of_another_graph(freezer):

@@ -226,3 +226,15 @@ def test_a_parameter_waits_for_no_node_of_another(backend):
     g = Graph("outer")
     g.include(inner, a=g.task(abs, -1, name="fine"), b=g.task(fails))
     assert backend.run(g, g["inner/left"], on_error="collect").value == 1
+
+
+def test_a_name_that_a_part_would_have_must_be_free():
+    """Else the node of that name would be another one from then on."""
+    inner = Graph("mean")
+    inner.output(inner.task(abs, inner.task(int, "5")))
+    g = Graph("outer")
+    own = g.task(len, "abc", name="mean/int")
+    with pytest.raises(GraphError, match="graph 'outer' already has a node 'mean/int'"):
+        g.include(inner)
+    assert list(g.nodes) == ["mean/int"]
+    assert g.run(own, scheduler="sync").value == 3

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["Crew"]
 
 _SECONDS: Final = 50e-3
-"""Length of a stint: one takes ten milliseconds to come and go, and fifteen with what is done here."""
+"""Length of a stint: one takes ten milliseconds to come and go, fifteen with the driver's part."""
 _WORTH: Final = 30e-3
 """Seconds that calls must gain by being shared: twice what a stint takes to come and go."""
 _TURN: Final = 1e-3

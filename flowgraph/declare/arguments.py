@@ -166,6 +166,7 @@ class Freezer:
     def _dict(self, value: dict[Any, Any]) -> Any:
         if worth_a_look(value) and any(map(holds_node, value)):
             raise GraphError.hidden_node("dict's keys")
+        self._refuse_hidden(value)
         if not worth_a_look(value.values()):
             self._refuse_hidden(value.values())
             return value.copy()

@@ -35,6 +35,8 @@ def include(outer: Declarations, inner: Declarations, params: Mapping[str, Any])
     given = {name: _frozen(outer, value) for name, value in params.items()}
     name = outer.new_name(None, inner.name)
     names = {step: f"{name}/{step}" for step in needed}
+    if taken := [step for step in names.values() if step in outer.nodes]:
+        raise GraphError.name_taken(taken[0], outer.name)
     for step in needed:
         if step in given:
             added = _given(inner.steps[step], names[step], *given[step])

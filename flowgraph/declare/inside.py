@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import fields, is_dataclass
 from itertools import chain, groupby, islice
@@ -26,12 +27,23 @@ _MAPPINGS: Final = (dict, MappingProxyType)
 _LOOKED_INTO: Final = (Handle, *CONTAINERS)
 _SAMPLE: Final = 500
 """Values that tell what others may be like."""
+_ENOUGH: Final = 5000
+"""Objects that are looked into to tell whether nodes hide in a list of them, about."""
 _SMALL: Final = 1 << 40
 """A million of which are added up without big numbers."""
 
 
-def holds_node(value: Any) -> bool:
-    """True if a node is in a value, at any depth of containers.
+def holds_node(value: Any, seen: dict[int, Any] | None = None, most: float = math.inf) -> bool:
+    """True if a node is in a value, at any depth of containers and of dataclasses in them.
+
+    Parameters
+    ----------
+    value : object
+        What to look into.
+    seen : dict, optional
+        Objects that were looked into before, by their ids; added to.
+    most : float
+        How many are looked into, at most.
 
     Examples
     --------
@@ -39,9 +51,10 @@ def holds_node(value: Any) -> bool:
     >>> holds_node({("a", Declarations("photos").param("folder"))})
     True
     """
-    seen: dict[int, Any] = {}  # with the values: else an id could come again for another one
+    # With the objects: else an id could come again for another one.
+    seen = {} if seen is None else seen
     rest = [value]
-    while rest:
+    while rest and len(seen) < most:
         value = rest.pop()
         if isinstance(value, Handle):
             return True
@@ -58,17 +71,20 @@ def holds_node(value: Any) -> bool:
             for inside in parts:
                 if worth_a_look(inside):
                     rest.extend([item for item in inside if isinstance(item, _LOOKED_INTO)])
+                rest += _objects(inside)
     return False
 
 
 def hiding(values: Iterable[Any]) -> str | None:
     """The class of an object among many values that has a node in a field; None if none has.
 
-    Only the first ones are looked at, as it takes microseconds each: others are like them.
+    Only the first ones are looked at, and so much in them: others are like them.
     """
+    seen: dict[int, Any] = {}
     for value in islice(values, _SAMPLE):
-        if type(value) not in PLAIN and is_dataclass(value) and holds_node(value):
-            return type(value).__name__
+        for each in _objects(value if isinstance(value, tuple) else (value,)):
+            if holds_node(each, seen, _ENOUGH):
+                return type(each).__name__
     return None
 
 
@@ -88,6 +104,11 @@ def worth_a_look(values: Collection[Any]) -> bool:
         inside = set(map(type, chain.from_iterable(pairs)))
         return any(issubclass(kind, _LOOKED_INTO) for kind in inside)
     return bool(looked_into)
+
+
+def _objects(values: Iterable[Any]) -> list[Any]:
+    """The objects of dataclasses among the first of many values."""
+    return [v for v in islice(values, _SAMPLE) if type(v) not in PLAIN and is_dataclass(v)]
 
 
 def _fields(value: Any) -> list[Any]:

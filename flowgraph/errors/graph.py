@@ -234,6 +234,15 @@ class GraphError(FlowgraphError):
         return cls(f"graph '{graph}' cannot include itself; include another one.")
 
     @classmethod
+    def waits_for_itself(cls, graph: str) -> GraphError:
+        """A coroutine of a stage runs a graph whose coroutines need the same event loop."""
+        return cls(
+            f"graph '{graph}' has coroutine stages, and a coroutine stage runs it: "
+            "both need the event loop, so neither would ever end.\n"
+            "Await it in a thread: await asyncio.to_thread(graph.run, …)."
+        )
+
+    @classmethod
     def unknown_parameters(
         cls, graph: str, names: Sequence[str], known: Sequence[str]
     ) -> GraphError:

@@ -7,6 +7,7 @@ of an input, and `Nest` objects: containers with such slots inside.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -163,9 +164,20 @@ def renumber(template: Any, slots: Sequence[int]) -> Any:
 def listed(value: Any) -> Any:
     """The value; a list of what is in it if it is an iterator, which can be read only once.
 
+    Raises
+    ------
+    TypeError
+        If it is a coroutine, which nobody would await.
+
     Examples
     --------
     >>> listed(reversed("ab")), listed("ab")
     (['b', 'a'], 'ab')
     """
+    if type(value) is CoroutineType:
+        value.close()  # else Python complains, too
+        raise TypeError(
+            f"the stage returned the coroutine {value.__qualname__}() without awaiting it. "
+            "Declare the stage with 'async def', or give that function itself."
+        )
     return list(value) if hasattr(type(value), "__next__") else value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.runtime.abreast import SLOTS, Abreast
 from flowgraph.runtime.attempt import LATER, Attempts, Site
-from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill
+from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill, listed
 from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.onecall import blocked, called_again, ready
 
@@ -168,8 +168,7 @@ class Calling:
                     kwargs = dict(named)
                 made = function(*given, **kwargs) if kwargs else function(*given)
                 if type(made) not in kinds:
-                    if hasattr(type(made), "__next__"):
-                        made = list(made)
+                    made = listed(made)
                     kinds.add(type(made))
             except BaseException as raised:
                 self.failed(slot, call, raised, begun)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Stage
     from flowgraph.runtime.scope import Scope
 
-__all__ = ["call_on_loop", "limited", "run_alone", "run_on_loop", "the_loop"]
+__all__ = ["call_on_loop", "limited", "on_the_loop", "run_alone", "run_on_loop", "the_loop"]
 
 T = TypeVar("T")
 
@@ -169,6 +169,14 @@ def the_loop() -> asyncio.AbstractEventLoop:
             name = "flowgraph-loop"
             threading.Thread(target=_serve, args=(loop,), name=name, daemon=True).start()
     return loop
+
+
+def on_the_loop() -> bool:
+    """True in the thread of the loop: who waits there for a coroutine waits for ever."""
+    try:
+        return asyncio.get_running_loop() is _loops.get(os.getpid())
+    except RuntimeError:
+        return False
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -17,7 +17,7 @@ from math import inf
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill, in_order
+from flowgraph.runtime.call import PLAIN, InOrder, Slot, fill, in_order, listed
 from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.onecall import UNREACHED
 from flowgraph.runtime.strip import Strip
@@ -226,8 +226,7 @@ class Walk:
                 else:
                     made = function(*_given(args, needs, values))
                 if type(made) not in kinds:
-                    if hasattr(type(made), "__next__"):
-                        made = list(made)
+                    made = listed(made)
                     kinds.add(type(made))
                     if self._chain is not None:
                         items.__setstate__(_END)  # type: ignore[attr-defined]  # it is the last one
