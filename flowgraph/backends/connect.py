@@ -64,7 +64,7 @@ def local_cluster(workers: int) -> Cluster:
         )
         stack.callback(close, cluster)
         client = Client(cluster, set_as_default=False)
-        stack.callback(client.close)
+        stack.callback(close, client)
         client.register_plugin(Farewell())
         return Cluster(client, workers, stack)
 

@@ -2,7 +2,8 @@
 
 A worker that closes cuts its connections while a heartbeat may be under way, and
 logs that as an error, with a traceback; the scheduler warns of a heartbeat that
-comes late. The run has ended well, and nobody would know what to do about it.
+comes late, and tells of a report that came behind the last value, when the client
+had gone. The run has ended well, and nobody would know what to do about it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 from distributed import WorkerPlugin
 
 if TYPE_CHECKING:
-    from distributed import LocalCluster
+    from distributed import Client, LocalCluster
 
 __all__ = ["Farewell", "close"]
 
 _LOGGERS: Final = ("distributed", "tornado.application")
 """Who tells of a heartbeat that broke off: it, and the loop that it is called from."""
-_LATE: Final = "Received heartbeat from unregistered worker"
+_LATE: Final = ("Received heartbeat from unregistered worker", "Closed comm")
+"""How what the scheduler says begins."""
 
 
 class Farewell(WorkerPlugin):  # type: ignore[misc]  # Dask has no types
@@ -35,8 +37,8 @@ class Farewell(WorkerPlugin):  # type: ignore[misc]  # Dask has no types
             logging.getLogger(logger).setLevel(logging.CRITICAL)
 
 
-def close(cluster: LocalCluster) -> None:
-    """Close a cluster, in whose workers there is a `Farewell`."""
+def close(end: Client | LocalCluster) -> None:
+    """Close the client of a cluster, in whose workers there is a `Farewell`, or the cluster."""
 
     def in_time(record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(_LATE)
@@ -45,6 +47,6 @@ def close(cluster: LocalCluster) -> None:
     logger = logging.getLogger("distributed.scheduler")
     logger.addFilter(in_time)
     try:
-        cluster.close()
+        end.close()
     finally:
         logger.removeFilter(in_time)
