@@ -185,8 +185,9 @@ class Foreman:
             claim = self._roster.claim(many, narrow)
             self._parted = claim.parted
             return self._stint(claim, tell, length)
-        finer = 2 if self._fixed else 1
-        claim = self._roster.claim(min(many, -(-ready // (rule.workers * finer))))
+        # Among those who have nothing to do: what is left over would wait for the first to end.
+        parts = (idle if idle > 0 else rule.workers) * (2 if self._fixed else 1)
+        claim = self._roster.claim(min(many, -(-ready // parts)))
         self._parted = True
         return self._stint(claim, tell, length)
 

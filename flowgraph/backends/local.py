@@ -44,7 +44,7 @@ _LITTLE: Final = 2e-4
 """Seconds that calls must gain by being shared among threads."""
 _LONGER: Final = 5e-3
 """Seconds of a stint in another process."""
-_MUCH: Final = 1.6e-3
+_MUCH: Final = 2.4e-3
 """Seconds that calls must gain by being shared among processes: a stint takes 0.8 ms to come and
 go, and of calls that read one another's values two or three do so where one could.
 
