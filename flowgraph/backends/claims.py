@@ -66,8 +66,19 @@ class Claiming:
     [0, 2, 4, 1, 3, 5, 6]
     """
 
-    __slots__ = ("_bound", "_due", "_gives", "_inner", "_narrow", "_readers", "_ready", "_slots",
-                 "_waits", "_waits_now")  # fmt: skip
+    __slots__ = (
+        "_bound",
+        "_due",
+        "_enough",
+        "_gives",
+        "_inner",
+        "_narrow",
+        "_readers",
+        "_ready",
+        "_slots",
+        "_waits",
+        "_waits_now",
+    )
 
     def __init__(
         self,
@@ -82,6 +93,7 @@ class Claiming:
         self._waits = waits
         self._gives = gives
         self._narrow = narrow
+        self._enough = inf if narrow is None else narrow.enough
         self._slots: list[int] = []
         self._bound: set[int] = set()
         self._inner: set[int] = set()
@@ -91,11 +103,11 @@ class Claiming:
     def take(self, many: int) -> Claim:
         """About so many."""
         narrow, roots, parted, rest = self._narrow, 0, False, list[int]()
-        asked = narrow is None
+        asked = False
         while self._ready and len(self._slots) < many and not rest and not parted:
             rest = self._follow(self._ready.pop(), many)
             roots += 1
-            if asked or narrow is None or len(self._slots) < narrow.enough:
+            if narrow is None or asked or len(self._slots) < self._enough:
                 continue
             if roots >= narrow.share or len(self._slots) >= many:
                 parted, asked = self._opens(self._ready, {}), True  # it only gets less
@@ -133,7 +145,7 @@ class Claiming:
             return False
         if self._opens(rest[-1:], self._waits_now) and self._opens(rest[:-1], self._waits_now):
             return True
-        self._due = taken + narrow.enough  # asked at each call, it would cost more than that
+        self._due = taken + self._enough  # asked at each call, it would cost more than that
         return False
 
     def _opens(self, roots: Sequence[int], waits: Mapping[int, int]) -> bool:
@@ -141,14 +153,13 @@ class Claiming:
 
         ``waits`` says for how many others calls wait, where that has changed.
         """
-        enough = inf if self._narrow is None else self._narrow.enough
         own: dict[int, int] = {}
         rest, found = list(roots), 0
-        while rest and found < enough:
+        while rest and found < self._enough:
             found += 1
             for reader in self._readers.get(rest.pop(), ()):
                 left = own.get(reader) or waits.get(reader) or self._waits[reader]
                 own[reader] = left = left - 1
                 if not left:
                     rest.append(reader)
-        return found >= enough
+        return found >= self._enough

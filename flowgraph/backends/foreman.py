@@ -219,7 +219,7 @@ class Foreman:
         return self._rule.part(share, self._pace, _ROW)
 
     def _stint(self, claim: Claim, tell: Tell | None, length: float) -> tuple[Stint, Outcome]:
-        if self._pace is not None:  # few calls that take long are others than it was
+        if self._pace is not None:  # slower ones than those before are to go to others soon
             length = min(length, _LONGER * self._pace * len(claim.slots))
         seconds = inf if self._fixed else max(self._rule.seconds, length)
         bound, inner = frozenset(claim.bound), frozenset(claim.inner)

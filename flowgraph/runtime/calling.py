@@ -26,9 +26,9 @@ __all__ = ["Calling"]
 
 _LOOK: Final = 1e-3
 """Seconds of quick calls between two looks at whether the run is over."""
-_place: Final = itemgetter(0)
 _WAIT: Final = 0.1
 """The same while coroutines are waited for."""
+_place: Final = itemgetter(0)
 
 
 class Calling:

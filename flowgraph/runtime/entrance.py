@@ -15,8 +15,8 @@ __all__ = ["Entrance"]
 class Entrance:
     """So many places; a place that is given back goes to who waits for it, or to the next item.
 
-    A semaphore wakes somebody who begins the next item: that takes two turns of the loop, and a
-    sixth of what an await costs.
+    A semaphore wakes somebody who begins the next item: that takes two turns of the loop more (of
+    plain tasks that await 50 ms, two hundred at once, 270 instead of 264 µs each).
 
     Parameters
     ----------

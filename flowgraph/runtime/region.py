@@ -53,6 +53,8 @@ _SLOWER: Final = 8
 _NONE: Final[frozenset[type]] = frozenset()
 _BARE: Final = frozenset({*PLAIN, Skip})
 """Types of values that can always be packed: plain ones, and what stands for none."""
+_SAFE: Final = _BARE | {Outcome}
+"""The same, and values that are packed already."""
 _new: Final = tuple.__new__
 """Makes a named tuple in half of the time."""
 
@@ -138,7 +140,7 @@ class Stint(Work):
     def maker_of(self, outcome: Outcome) -> Place | tuple[Place, ...]:
         """None if all values can be packed for sure: they are plain, or each packed by itself."""
         made: Done = outcome.value
-        return () if {*_BARE, Outcome}.issuperset(map(type, made.values)) else self.maker
+        return () if _SAFE.issuperset(map(type, made.values)) else self.maker
 
     def _calls(self) -> Sequence[OneCall]:
         with no_collections() if len(self.slots) > _MANY else nullcontext():
