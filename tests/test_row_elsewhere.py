@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from dataclasses import replace
+from math import inf
 from types import SimpleNamespace
 from unittest import mock
 
@@ -51,21 +52,21 @@ class Site:
         self.sent += new
         return [stint.slots for stint, _ in new]
 
-    def make(self, number=0, seconds=None, busy=None):
-        """Make a stint that was sent, and take what comes back; gives the places that it left."""
+    def make(self, number=0, seconds=inf, busy=1e-6):
+        """Make a stint that was sent, and take what comes back; gives the places that it left.
+
+        How long it may take, and took, is said and not measured: else it depends on the machine.
+        """
         stint, known = self.sent.pop(number)
-        if seconds is not None:
-            stint = replace(stint, seconds=seconds)
-        there = pickle.loads(pickling.dumps((stint, known)))
+        there = pickle.loads(pickling.dumps((replace(stint, seconds=seconds), known)))
         # Else a row is looked at after a millisecond.
-        with mock.patch.object(walk, "_LOOK", walk._LOOK if seconds is None else 1e-9):
+        with mock.patch.object(walk, "_LOOK", walk._LOOK if seconds == inf else 1e-9):
             outcome = perform(self.control, *there)
         outcome = pickle.loads(pickling.dumps(outcome))
-        if busy is not None:
-            done, bundle = outcome.value, outcome.bundle
-            done.busy = busy
-            outcome = Outcome(done)
-            outcome.bundle = bundle
+        done, bundle = outcome.value, outcome.bundle
+        done.busy = busy
+        outcome = Outcome(done)
+        outcome.bundle = bundle
         assert self.foreman.take(stint, outcome)
         self.done += len(stint.slots) - len(outcome.value.left)
         return outcome.value.left
@@ -210,7 +211,7 @@ def test_each_call_is_made_once_whatever_comes_back_when(seed):
         site.send()
         short, slow = rng.random() < 0.3, rng.random() < 0.2
         which = rng.randrange(len(site.sent))
-        site.make(which, seconds=-1.0 if short else None, busy=1e-3 if slow else 1e-6)
+        site.make(which, seconds=-1.0 if short else inf, busy=1e-3 if slow else 1e-6)
     run = g.run(*wanted, scheduler="sync")
     assert sorted(site.end()) == sorted(run.value)
     assert site.done == len(nodes) + 1
