@@ -104,6 +104,16 @@ def growth(shape: str) -> Value:
     return value
 
 
+def lowered(shape: str) -> Value:
+    """Seconds of declaring, compiling and lowering a graph of 100 000 nodes."""
+
+    def value(results: Results) -> float | None:
+        figure = results.of("growth", f"flowgraph, {shape}, lowered", "threads")
+        return figure.each / 10 if figure else None
+
+    return value
+
+
 FLOW, RAW, BAG, POOL = "flowgraph", "Dask, task each", "dask.bag", "mp.Pool"
 STEP = "plain Python, each stage timed"
 PACKED = "Dask, fused, batched, packed"
@@ -175,6 +185,9 @@ GOALS = (
     Goal("G11", "DAG: time at ten times the size", growth("layers"), 11),
     Goal("G11", "a node, declared and compiled", lambda results: results.node_bytes, 2000,
          unit="bytes"),
+    Goal("compile", "100 000 nodes in layers, to a Dask graph", lowered("layers"), 5, unit="s"),
+    Goal("compile", "100 000 nodes in narrow rows, to a Dask graph", lowered("narrow"), 5,
+         unit="s"),
     Goal("G12", "pipeline, threads: retry and timing on over off",
          times("W2", FLOW, UNTIMED, "threads"), 1.1),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whether ten times the nodes take ten times the time, and the bytes of a node."""
+"""Whether ten times the nodes take ten times the time, what a plan takes, and a node's bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHAPES = {"fork-join": fork_join, "layers": layers}
 
 
 def contenders(machine: Machine, scale: Scale) -> list[Contender]:
-    """Flowgraph on threads: both shapes, at two sizes."""
+    """Flowgraph on threads: both shapes, at two sizes; and plans for somebody else's scheduler."""
     found: list[Contender] = []
     if "threads" not in machine.places:
         return found
@@ -27,7 +27,32 @@ def contenders(machine: Machine, scale: Scale) -> list[Contender]:
             call: Callable[[], object] = lambda n=n, module=module: module.flow(n, options)  # noqa: E731
             name = f"flowgraph, {shape}"
             found.append(Contender(name, "threads", n, call, expecting(module.plain(n))))
+    many = 10 * small
+    for shape, parents in (("layers", layers.parents_of(many)), ("narrow", narrow(many))):
+        call = lambda parents=parents: lowered(parents)  # noqa: E731
+        name = f"flowgraph, {shape}, lowered"
+        found.append(Contender(name, "threads", many, call, expecting(targets_of(parents))))
     return found
+
+
+def narrow(n: int) -> layers.Parents:
+    """For each node the one that it reads, of the three before it: few can run at once."""
+    return [() if k < 3 else (k - 1 - k % 3,) for k in range(n)]
+
+
+def lowered(parents: layers.Parents) -> int:
+    """Declare, compile and lower a graph; gives how many targets its Dask graph has."""
+    g = Graph("lowered")
+    nodes = []
+    for numbers in parents:
+        nodes.append(g.task(layers.TOTAL, *[nodes[p] for p in numbers]))  # noqa: PERF401
+    plan = g.compile(workers=2)
+    return sum(key in plan.dask for key in plan.keys)
+
+
+def targets_of(parents: layers.Parents) -> int:
+    """How many nodes no other one reads."""
+    return len(parents) - len({parent for numbers in parents for parent in numbers})
 
 
 def bytes_a_node(n: int) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -19,6 +18,7 @@ from flowgraph.runtime.light import Token
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.place import Place
+from flowgraph.runtime.record import record
 from flowgraph.runtime.report import FAILED, OK, SKIPPED, read_bundles
 from flowgraph.runtime.scope import Halt, here
 from flowgraph.runtime.work import Work, lost, perform
@@ -30,7 +30,7 @@ def failure(node):
     return Failure("bad", node, None, 1, "host", (ValueError("why"),))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Doing(Work):
     """Does what the test says."""
 

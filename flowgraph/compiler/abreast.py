@@ -14,8 +14,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.dag import fresh
-from flowgraph.compiler.limits import callees, is_limited, most_at_once
-from flowgraph.compiler.steps import Group, Series, annotations_of
+from flowgraph.compiler.limits import is_limited, most_at_once
+from flowgraph.compiler.steps import Group, Series, annotations_of, callees
 from flowgraph.runtime.abreast import SLOTS
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def abreast(dag: Dag, workers: int) -> Dag:
     workers : int
         Tasks that run at once.
     """
+    if not any(stage.is_coroutine for stage in dag.stages):
+        return dag
     found = [
         step for step in dag.steps if isinstance(step, Series) and _waits_abreast(step, workers)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler import shipping
@@ -37,22 +38,16 @@ _new: Final = tuple.__new__
 
 def lower_series(tasks: Tasks, step: Series) -> None:
     """The task of calls that run one after the other, of which the last gives the value."""
-    places = {need: place for place, need in enumerate(step.needs)}
-    calls = []
-    for call in step.calls:
-        calls.append(_one_call(tasks, call, tuple(places[need] for need in call.needs)))
-        places[call.name] = len(places)
-    owes = [Place(tasks.drafts.number(c.name), c.name, c.stage.name) for c in step.calls]
+    calls = _placed(tasks, step.needs, step.calls)
+    plain = all(map(_is_plain, step.calls))
     tasks.value(
         step,
         prefix_of(step),
         Calls,
-        [tasks.of(need) for need in step.needs],
-        calls=tasks.drafts.parcel(
-            tuple(map(tuple, calls)), calls=step.calls, plain=all(map(_is_plain, step.calls))
-        ),
+        list(map(tasks.of, step.needs)),
+        calls=tasks.drafts.parcel(calls, calls=step.calls, plain=plain),
         beat=FREELY if step.lanes is None else tasks.queues.beat(step.lanes),
-        owes=tuple(owes) if len(owes) > 1 else (),
+        owes=tuple(tasks.drafts.places(step.calls)) if len(calls) > 1 else (),
     )
     if step.lanes is not None:
         tasks.end_batch(step, step.lanes)
@@ -60,28 +55,21 @@ def lower_series(tasks: Tasks, step: Series) -> None:
 
 def lower_group(tasks: Tasks, step: Group) -> None:
     """The task of calls that share it, each with a value of its own."""
-    places = {need: place for place, need in enumerate(step.needs)}
-    calls, owes, gives = [], [], []
-    for series in step.members:
-        for call in series.calls:
-            calls.append(_one_call(tasks, call, tuple([places[need] for need in call.needs])))
-            owes.append(Place(tasks.drafts.number(call.name), call.name, call.stage.name))
-            places[call.name] = len(step.needs) + len(calls) - 1
-        gives.append(len(calls) - 1)
+    contents = [call for series in step.members for call in series.calls]
+    ends = accumulate([len(series.calls) for series in step.members])
     beat, slots = FREELY, None
     if step.lanes is not None:
         beat, slots = tasks.queues.beat(step.lanes), tasks.queues.share(step.lanes)
-    contents = [call for series in step.members for call in series.calls]
     number = tasks.add(
         step,
         prefix_of(step),
         Calls,
-        [tasks.of(need) for need in step.needs],
-        calls=tasks.drafts.parcel(tuple(map(tuple, calls)), calls=contents),
+        list(map(tasks.of, step.needs)),
+        calls=tasks.drafts.parcel(_placed(tasks, step.needs, contents), calls=contents),
         beat=beat,
         slots=SLOTS if slots is None else slots,
-        owes=tuple(owes),
-        gives=tuple(gives),
+        owes=tuple(tasks.drafts.places(contents)),
+        gives=tuple([end - 1 for end in ends]),
     )
     tasks.share(step.members, number)
 
@@ -137,7 +125,7 @@ def _numbered(
     """The calls with numbers for names: of stages, nodes, and places of what they read."""
     names = (*step.needs, *[call.name for call in step.calls])
     place = dict(zip(names, range(len(names)), strict=True)).__getitem__
-    # As `_one_call`, written out: there may be a hundred thousand.
+    # As `_parts_of`, written out: there may be a hundred thousand.
     return tuple(
         [
             _new(
@@ -166,8 +154,21 @@ def _is_plain(call: Call) -> bool:
     return call.condition is MISSING and is_plain(call)
 
 
-def _one_call(tasks: Tasks, call: Call, needs: tuple[int, ...]) -> OneCall:
-    return OneCall(
+def _placed(
+    tasks: Tasks, before: tuple[str, ...], calls: Sequence[Call]
+) -> tuple[tuple[Any, ...], ...]:
+    """The parts of calls that are made in one task, which reads ``before``."""
+    if before == calls[0].needs and len(calls) == 1:  # quicker: there may be a hundred thousand
+        return (_parts_of(tasks, calls[0], tuple(range(len(before)))),)
+    place = {name: k for k, name in enumerate((*before, *[call.name for call in calls]))}
+    return tuple(
+        [_parts_of(tasks, call, tuple([place[need] for need in call.needs])) for call in calls]
+    )
+
+
+def _parts_of(tasks: Tasks, call: Call, needs: tuple[int, ...]) -> tuple[Any, ...]:
+    """The parts of a `OneCall`, which finds what it needs in these places."""
+    return (
         tasks.drafts.stage(call.stage),
         tasks.drafts.number(call.name),
         call.name,

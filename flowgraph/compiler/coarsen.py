@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 from flowgraph.compiler.batches import factoring
 from flowgraph.compiler.dag import fresh
-from flowgraph.compiler.limits import callees, is_limited
-from flowgraph.compiler.steps import Group, Series, annotations_of, needs_of, sharers
+from flowgraph.compiler.limits import is_limited
+from flowgraph.compiler.steps import Group, Series, annotations_of, callees, needs_of, sharers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -53,9 +53,14 @@ def coarsen(dag: Dag, shape: Shape) -> Dag:
     if len(dag.steps) <= many:
         return dag
     levels = _levels(dag)
+    bound = {stage for stage in dag.stages if not is_free(stage)}
     alike: dict[Hashable, list[Series]] = defaultdict(list)
     for step in dag.steps:
-        if isinstance(step, Series) and not step.after and _are_free(step):
+        if (
+            type(step) is Series
+            and not step.after
+            and (not bound or bound.isdisjoint(callees(step)))
+        ):
             said = annotations_of(step)
             alike[levels[step.name], repr(sorted(said.items())) if said else ""].append(step)
     groups = [group for group in alike.values() if len(group) > many]
@@ -89,15 +94,12 @@ def _levels(dag: Dag) -> dict[str, int]:
     """How many steps in a row each step comes behind, at most."""
     levels: dict[str, int] = {}
     for step in dag.steps:
-        before = (*needs_of(step), *step.after)
-        levels[step.name] = level = 1 + max([levels[name] for name in before], default=-1)
-        levels.update(dict.fromkeys(sharers(step), level))
+        is_plain = type(step) is Series and not step.after  # most are
+        before = step.needs if is_plain else (*needs_of(step), *step.after)
+        levels[step.name] = level = 1 + max(map(levels.__getitem__, before)) if before else 0
+        if not is_plain:
+            levels.update(dict.fromkeys(sharers(step), level))
     return levels
-
-
-def _are_free(step: Series) -> bool:
-    """True if nothing is lost when calls share a task with others."""
-    return all(is_free(stage) for stage in callees(step))
 
 
 def is_free(stage: Stage[..., object], *, timed: bool = False) -> bool:

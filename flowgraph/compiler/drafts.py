@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 from functools import cached_property
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -16,14 +17,15 @@ import cloudpickle
 
 from flowgraph.compiler import shipping
 from flowgraph.compiler.keys import keys_of
-from flowgraph.compiler.nodes import names_of
+from flowgraph.compiler.nodes import names_of, stage_names_of
 from flowgraph.compiler.plan import Job, Target
 from flowgraph.compiler.shipping import Cargo
 from flowgraph.runtime.code import Code, Parcel
 from flowgraph.runtime.code import Stage as StageEntry
+from flowgraph.runtime.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from flowgraph.compiler.nodes import NodeInfo
     from flowgraph.declare.stage import Stage
@@ -60,8 +62,7 @@ class Lowered(NamedTuple):
 
 class _Draft(NamedTuple):
     prefix: str
-    kind: type[Work]
-    fields: dict[str, Any]
+    work: Work
     inputs: tuple[int, ...]
     annotations: Mapping[str, Any]
     held: bool
@@ -78,6 +79,7 @@ class Drafts:
 
     def __init__(self, nodes: Sequence[NodeInfo]) -> None:
         self._nodes = nodes
+        self._first = nodes[0].name if nodes else ""
         self._drafts: list[_Draft] = []
         self._stages: dict[int, int] = {}
         self._table: list[Stage[..., Any]] = []
@@ -119,34 +121,45 @@ class Drafts:
         number = len(self._drafts)
         place = self.number(node)
         given = (*reads, *after, *before)
-        inputs = tuple(map(_number, given))
-        if given and tuple in set(map(type, given)):
-            inputs = tuple(dict.fromkeys(inputs))
+        inputs: tuple[int, ...] = given  # type: ignore[assignment]  # mostly
+        if tuple in set(map(type, given)):
+            inputs = tuple(dict.fromkeys(map(_number, given)))
             order = {number: k for k, number in enumerate(inputs)}
             fields["picks"] = tuple([(order[_number(read)], _place(read)) for read in given])
-        fields["task"] = number
-        fields["node"] = place
-        fields["name"] = node
-        fields["stage"] = self._nodes[place].stage or node
-        fields["reads"] = len(reads)
-        fields["after"] = len(after)
-        self._drafts.append(_Draft(prefix, kind, fields, inputs, annotations, held))
+        work = kind(
+            task=number,
+            node=place,
+            name=node,
+            stage=self._stage_names[place] or node,
+            reads=len(reads),
+            after=len(after),
+            **fields,
+        )
+        self._drafts.append(_Draft(prefix, work, inputs, annotations, held))
         return number
 
     @cached_property
     def _numbers(self) -> Mapping[str, int]:
         return {name: k for k, name in enumerate(names_of(self._nodes))}
 
+    @cached_property
+    def _stage_names(self) -> Sequence[str | None]:
+        return stage_names_of(self._nodes)
+
     def number(self, node: str) -> int:
         """The number of a node, as records name it."""
         # Mostly the first one is asked for: that of a graph that is all one task.
-        return 0 if node == self._nodes[0].name else self._numbers[node]
+        return 0 if node == self._first else self._numbers[node]
 
     def numbers(self, nodes: Sequence[str]) -> Sequence[int]:
         """The numbers of nodes in the order of the graph."""
         if len(nodes) == len(self._nodes):
             return range(len(nodes))
         return [self._numbers[node] for node in nodes]
+
+    def places(self, calls: Iterable[Call]) -> Iterator[Place]:
+        """Where single calls are noted."""
+        return (Place(self.number(call.name), call.name, call.stage.name) for call in calls)
 
     def stage(self, stage: Stage[..., Any]) -> int:
         """Number of a stage in the table that every worker gets."""
@@ -190,11 +203,10 @@ class Drafts:
         token = new_token()
         keys = keys_of([draft.prefix for draft in self._drafts], token)
         code = code_of(self._table)
-        sent = {_number(read) for found in targets for read in found.reads}
-        jobs = []
-        for number, draft in enumerate(self._drafts):
-            made = draft.kind(**draft.fields, seals=number in sent)
-            jobs.append(Job(keys[number], made, draft.inputs, draft.annotations, draft.held))
+        for read in chain.from_iterable([found.reads for found in targets]):
+            work = self._drafts[_number(read)].work
+            work.seals = True  # type: ignore[misc]  # nobody else has it yet
+        jobs = [Job(key, *draft[1:]) for key, draft in zip(keys, self._drafts, strict=True)]
         found = tuple(
             [
                 Target(

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from flowgraph.compiler.plan import Key
 
@@ -34,9 +34,11 @@ def keys_of(prefixes: Sequence[str], token: str) -> list[Key]:
     if len(prefixes) == 1:
         return [(f"{prefixes[0]}-{token}", "0")]
     left = Counter(prefixes)
-    widths = {prefix: len(str(total - 1)) for prefix, total in left.items()}
-    keys = []
-    for prefix in prefixes:
-        left[prefix] -= 1
-        keys.append((f"{prefix}-{token}", str(left[prefix]).zfill(widths[prefix])))
-    return keys
+    names = {prefix: f"{prefix}-{token}" for prefix in left}
+    numbers = {prefix: _downwards(total) for prefix, total in left.items()}
+    return [(names[prefix], next(numbers[prefix])) for prefix in prefixes]
+
+
+def _downwards(total: int) -> Iterator[str]:
+    width = len(str(total - 1))
+    return (str(number).zfill(width) for number in range(total - 1, -1, -1))

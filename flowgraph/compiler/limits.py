@@ -12,17 +12,14 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
-from flowgraph.compiler.steps import Chain, Group, Lanes, Series, members, stages_of
-from flowgraph.declare.steps import Call
+from flowgraph.compiler.steps import Chain, Group, Lanes, Series, callees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from flowgraph.compiler.dag import Dag
     from flowgraph.declare.stage import Stage
     from flowgraph.declare.steps import Step
 
-__all__ = ["callees", "is_limited", "limits", "most_at_once"]
+__all__ = ["is_limited", "limits", "most_at_once"]
 
 
 def is_limited(stage: Stage[..., object]) -> bool:
@@ -35,14 +32,6 @@ def is_limited(stage: Stage[..., object]) -> bool:
     )
 
 
-def callees(step: Step) -> Iterator[Stage[..., object]]:
-    """The stages that a step may call, also those for a false condition."""
-    yield from stages_of(step)
-    for call in members(step):
-        if isinstance(call, Call) and call.otherwise is not None:
-            yield call.otherwise
-
-
 def limits(dag: Dag, workers: int) -> Dag:
     """The graph with lanes for each limited stage.
 
@@ -53,6 +42,8 @@ def limits(dag: Dag, workers: int) -> Dag:
     workers : int
         Tasks that run at once.
     """
+    if not any(map(is_limited, dag.stages)):
+        return dag
     lanes: dict[int, Lanes] = {}
 
     def laned(step: Step) -> Step:

@@ -69,6 +69,8 @@ def lower(dag: Dag, nodes: Sequence[NodeInfo], known: Mapping[str, Layout]) -> L
 def _lower(tasks: Tasks, step: Step) -> None:
     """Add the tasks of a step."""
     match step:
+        case Series():
+            lower_series(tasks, step)
         case Constant():
             value = tasks.drafts.parcel(step.value, (f"parameter '{step.name}'", step.value))
             tasks.value(step, "param", light.Give, (), value=value)
@@ -83,8 +85,6 @@ def _lower(tasks: Tasks, step: Step) -> None:
             owned = (f"node '{step.name}'", step.template)
             template = tasks.drafts.parcel(own(step.template)[0], owned)
             tasks.value(step, "pack", light.Pack, reads, template=template)
-        case Series():
-            lower_series(tasks, step)
         case Group():
             lower_group(tasks, step)
         case Region():

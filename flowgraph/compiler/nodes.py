@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.dag import Dag
     from flowgraph.declare.steps import Step
 
-__all__ = ["CallNodes", "NodeInfo", "names_of", "node_table"]
+__all__ = ["CallNodes", "NodeInfo", "names_of", "node_table", "stage_names_of"]
 
 
 class NodeInfo(NamedTuple):
@@ -96,6 +96,11 @@ class CallNodes(Sequence[NodeInfo]):
         """Their names, in order."""
         return self._columns[0]
 
+    @property
+    def stages(self) -> Sequence[str]:
+        """The names of their stages, in order."""
+        return self._stages
+
     def __len__(self) -> int:
         return len(self._stages)
 
@@ -131,6 +136,11 @@ def _table_of(calls: Sequence[Call]) -> CallNodes:
 def names_of(nodes: Sequence[NodeInfo]) -> Sequence[str]:
     """Their names, in order."""
     return nodes.names if isinstance(nodes, CallNodes) else [node.name for node in nodes]
+
+
+def stage_names_of(nodes: Sequence[NodeInfo]) -> Sequence[str | None]:
+    """The names of their stages, in order."""
+    return nodes.stages if isinstance(nodes, CallNodes) else [node.stage for node in nodes]
 
 
 def node_table(dag: Dag) -> Sequence[NodeInfo]:

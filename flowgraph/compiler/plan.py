@@ -115,12 +115,13 @@ class Plan:
         It gives the targets' plain values and raises the error of one that
         failed, as Dask users expect.
         """
-        graph: dict[Key, GraphNode] = dict(self.tasks(Control(self.code, run=self.token)))
-        for key, target in zip(self.keys, self.targets, strict=True):
-            refs = [TaskRef(part) for part in target.keys]
-            graph[key] = Task(
-                key, value_of, target.node, target.kind == "items", target.place, *refs
-            )
+        with no_collections() if len(self.jobs) > _FEW else nullcontext():
+            graph: dict[Key, GraphNode] = dict(self.tasks(Control(self.code, run=self.token)))
+            for key, target in zip(self.keys, self.targets, strict=True):
+                refs = [TaskRef(part) for part in target.keys]
+                graph[key] = Task(
+                    key, value_of, target.node, target.kind == "items", target.place, *refs
+                )
         return graph
 
     @cached_property

@@ -20,8 +20,8 @@ from flowgraph.declare.steps import (
     Source,
     Step,
     Zip,
-    frozen_step,
 )
+from flowgraph.runtime.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,7 @@ __all__ = [
     "Series",
     "Whole",
     "annotations_of",
+    "callees",
     "members",
     "needs_of",
     "node_of",
@@ -48,14 +49,14 @@ __all__ = [
 ]
 
 
-@frozen_step
+@record
 class Constant(Step):
     """A parameter with its value."""
 
     value: object
 
 
-@frozen_step
+@record
 class Gathered(Step):
     """A collection as one list without its failed items; ``needs[0]`` is the collection."""
 
@@ -78,21 +79,21 @@ class Lanes:
         return self.name if self.count == 1 else f"{self.name} × {self.count}"
 
 
-@frozen_step
+@record
 class Combine(Step):
     """The table of a keyed operation on the collection ``needs[0]``, as a list of pairs."""
 
     of: Keyed
 
 
-@frozen_step
+@record
 class Whole(Step):
     """The items of a step that must see whole collections to put them in their places."""
 
     of: Number | Zip | Batch
 
 
-@frozen_step
+@record
 class Chain(Step):
     """Item-wise stages that run as one task per partition, and what comes of the items.
 
@@ -107,7 +108,7 @@ class Chain(Step):
     lanes: Lanes | None = None
 
 
-@frozen_step
+@record
 class Series(Step):
     """Single calls that run as one task, one after the other; the last gives the value."""
 
@@ -115,7 +116,7 @@ class Series(Step):
     lanes: Lanes | None = None
 
 
-@frozen_step
+@record
 class Group(Step):
     """Single calls, in series, that share one task; each has a value of its own."""
 
@@ -123,7 +124,7 @@ class Group(Step):
     lanes: Lanes | None = None
 
 
-@frozen_step
+@record
 class Region(Step):
     """Single calls that are one task to Dask, and are handed out as they become ready."""
 
@@ -157,6 +158,8 @@ def sharers(step: Step) -> tuple[str, ...]:
 
 def node_of(step: Step) -> str:
     """The declared node that a step of the compiler's works for."""
+    if isinstance(step, Series):
+        return step.name
     if isinstance(step, Chain) and step.end is not None:
         return node_of(step.end)
     if isinstance(step, (Combine, Whole)):
@@ -173,6 +176,8 @@ def stages_of(step: Step) -> tuple[Stage[..., Any], ...]:
     if type(step) is Call:  # most steps of a large graph are
         return (step.stage,)
     match step:
+        case Series() | Region():
+            return tuple([call.stage for call in step.calls])
         case Each() | Fold():
             return (step.stage,)
         case Keyed():
@@ -180,8 +185,6 @@ def stages_of(step: Step) -> tuple[Stage[..., Any], ...]:
             return named if step.value is None else (*named, step.value)
         case Combine():
             return stages_of(step.of)
-        case Series() | Region():
-            return tuple(call.stage for call in step.calls)
         case Group():
             return tuple(stage for series in step.members for stage in stages_of(series))
         case Chain():
@@ -189,12 +192,19 @@ def stages_of(step: Step) -> tuple[Stage[..., Any], ...]:
     return ()
 
 
+def callees(step: Step) -> tuple[Stage[..., Any], ...]:
+    """The stages that a step may call, also those for a false condition."""
+    calls = [call for call in members(step) if isinstance(call, Call)]
+    others = [call.otherwise for call in calls if call.otherwise is not None]
+    return (*stages_of(step), *others)
+
+
 def members(step: Step) -> tuple[Step, ...]:
     """The steps that a fused step stands for."""
-    if isinstance(step, Group):
-        return tuple(call for series in step.members for call in series.calls)
     if isinstance(step, (Series, Region)):
         return step.calls
+    if isinstance(step, Group):
+        return tuple(call for series in step.members for call in series.calls)
     if isinstance(step, Chain):
         return (*step.links, *(() if step.end is None else (step.end,)))
     return (step,)
@@ -205,9 +215,9 @@ NO_ANNOTATIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 def annotations_of(step: Step) -> Mapping[str, Any]:
     """What Dask's scheduler is told of a step's tasks: by its stage, then by its node."""
-    first = step if type(step) is Call else members(step)[0]
-    stages = stages_of(first)[:1]
-    if not (step.annotations or first.annotations or (stages and stages[0].placement)):
-        return NO_ANNOTATIONS
+    first = members(step)[0]
+    stages = stages_of(first)
     said = stages[0].placement if stages else NO_ANNOTATIONS
+    if not (said or first.annotations or step.annotations):
+        return NO_ANNOTATIONS
     return {**said, **dict(first.annotations), **dict(step.annotations)}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowgraph.compiler.batches import VERY_MANY
 from flowgraph.compiler.layout import layouts
-from flowgraph.compiler.limits import callees, is_limited
+from flowgraph.compiler.limits import is_limited
 from flowgraph.compiler.steps import (
     Chain,
     Combine,
@@ -15,6 +15,7 @@ from flowgraph.compiler.steps import (
     Region,
     Series,
     Whole,
+    callees,
     members,
 )
 from flowgraph.compiler.tree import FAN_IN

@@ -16,7 +16,7 @@ from flowgraph.compiler.steps import (
     node_of,
     stages_of,
 )
-from flowgraph.declare.steps import Collection
+from flowgraph.declare.steps import Call, Collection
 from flowgraph.runtime import light, work
 from flowgraph.runtime.chain import ChainPart
 from flowgraph.runtime.heads import Slice
@@ -135,7 +135,7 @@ class Tasks:
             prefix,
             kind,
             reads,
-            after=[self._token(name) for name in step.after],
+            after=tuple(map(self._token, step.after)),
             before=() if lanes is None else self.queues.before(lanes),
             annotations=annotations_of(step),
             **fields,
@@ -183,6 +183,8 @@ class Tasks:
 def prefix_of(step: Step) -> str:
     """What Dask's dashboard shows: the names of the stages."""
     parts = members(step)
+    if len(parts) == 1 and type(parts[0]) is Call:
+        return parts[0].stage.name
     if len(parts) > 4:  # there may be thousands
         return "+".join([prefix_of(parts[0]), "…", prefix_of(parts[-1])])
     names = [stage.name for stage in stages_of(step)] or ["items"]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flowgraph.declare.names import numbered
 from flowgraph.declare.node import Node
 from flowgraph.declare.steps import plain_call
+from flowgraph.runtime.calm import no_collections
 
 if TYPE_CHECKING:
     from flowgraph.declare.names import Names
@@ -120,7 +121,7 @@ class Log:
         calls = self.calls
         if self._stepped == len(calls):
             return
-        with _settling:
+        with _settling, no_collections():
             for node in islice(calls, self._stepped, self.settled):
                 needs = tuple([calls[need]._name for need in node.needs])
                 step = plain_call(node._name, needs, node.stage, node.args, node.kwargs)

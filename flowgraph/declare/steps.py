@@ -7,8 +7,9 @@ Each step names the steps whose values it reads in ``needs``; in its templates
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Final
+
+from flowgraph.runtime.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,12 +37,9 @@ __all__ = [
     "Step",
     "Take",
     "Zip",
-    "frozen_step",
     "kind_of",
     "plain_call",
 ]
-
-T = TypeVar("T")
 
 
 class Missing(enum.Enum):
@@ -54,17 +52,7 @@ MISSING: Final = Missing.MISSING
 """Stands for a value that was not given, where None is a value."""
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
-def frozen_step(cls: type[T]) -> type[T]:
-    """A dataclass of keyword arguments, whose objects nobody changes: a type checker sees to it.
-
-    Python's own frozen dataclasses set each attribute by a call: a step takes
-    twice as long to make, and a graph may have a hundred thousand.
-    """
-    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
-
-
-@frozen_step
+@record
 class Step:
     """One node of the graph."""
 
@@ -77,7 +65,7 @@ class Step:
     """What Dask's scheduler is told of the step's tasks."""
 
 
-@frozen_step
+@record
 class Parameter(Step):
     """A value bound at run time."""
 
@@ -86,7 +74,7 @@ class Parameter(Step):
     """Makes a value of the command line's text."""
 
 
-@frozen_step
+@record
 class Call(Step):
     """One call of a stage."""
 
@@ -99,14 +87,14 @@ class Call(Step):
     """What is called if the condition is false; None for nothing."""
 
 
-@frozen_step
+@record
 class Pack(Step):
     """A container of values; owes no call."""
 
     template: Any
 
 
-@frozen_step
+@record
 class Source(Step):
     """A data-parallel collection."""
 
@@ -114,7 +102,7 @@ class Source(Step):
     """None: the items are what ``needs[0]`` gives."""
 
 
-@frozen_step
+@record
 class Each(Step):
     """A stage called on each item of the collection ``needs[0]``."""
 
@@ -125,7 +113,7 @@ class Each(Step):
     kwargs: tuple[tuple[str, Any], ...] = ()
 
 
-@frozen_step
+@record
 class Fold(Step):
     """The collection ``needs[0]`` combined by a binary stage."""
 
@@ -133,7 +121,7 @@ class Fold(Step):
     initial: Any = MISSING
 
 
-@frozen_step
+@record
 class Keyed(Step):
     """The items of the collection ``needs[0]`` by their keys, in order of first appearance."""
 
@@ -144,41 +132,41 @@ class Keyed(Step):
     """What is combined of an item; None for the item itself."""
 
 
-@frozen_step
+@record
 class Number(Step):
     """Each item of the collection ``needs[0]`` with its place: ``(place, item)``."""
 
 
-@frozen_step
+@record
 class Product(Step):
     """Each item of the collection ``needs[0]`` with each of the list ``needs[1]``."""
 
 
-@frozen_step
+@record
 class Zip(Step):
     """The items of several collections side by side."""
 
 
-@frozen_step
+@record
 class Concat(Step):
     """The items of several collections one after the other."""
 
 
-@frozen_step
+@record
 class Batch(Step):
     """The items of the collection ``needs[0]`` in lists."""
 
     size: int
 
 
-@frozen_step
+@record
 class Take(Step):
     """The first items of the collection ``needs[0]``."""
 
     count: int
 
 
-@frozen_step
+@record
 class Collect(Step):
     """The collection ``needs[0]`` as a list, or its pairs as a dict."""
 
@@ -186,7 +174,7 @@ class Collect(Step):
     """Without the items that failed."""
 
 
-@frozen_step
+@record
 class Count(Step):
     """The number of items of the collection ``needs[0]``."""
 

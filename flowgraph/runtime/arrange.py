@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +10,7 @@ from flowgraph.runtime.heads import Passed, beside, in_lists
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.partition import Listing, Partition
 from flowgraph.runtime.positions import join
+from flowgraph.runtime.record import record
 from flowgraph.runtime.scope import here
 from flowgraph.runtime.work import Work
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Arrange", "Remaining"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Arrange(Work):
     """Puts the items of whole collections in their places, to be cut anew."""
 
@@ -73,7 +73,7 @@ def _numbered(whole: Partition) -> Listing:
     return Listing(values, whole.where, whole.failed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Remaining(Work):
     """How many items are left to take behind a partition.
 

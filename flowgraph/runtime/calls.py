@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowgraph.runtime.abreast import SLOTS
@@ -11,6 +10,7 @@ from flowgraph.runtime.failure import Failure, Skip
 from flowgraph.runtime.onecall import UNREACHED, OneCall
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.pace import FREELY, Beat
+from flowgraph.runtime.record import record
 from flowgraph.runtime.results import Results
 from flowgraph.runtime.scope import Halt
 from flowgraph.runtime.work import Work, fail_each
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Calls"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Calls(Work):
     """Makes single calls, coroutines side by side, and gives the value of the last."""
 

@@ -23,6 +23,7 @@ from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.pace import FREELY, Beat, Pace
 from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.positions import at
+from flowgraph.runtime.record import record
 from flowgraph.runtime.report import FAILED
 from flowgraph.runtime.scope import SystemClock
 from flowgraph.runtime.sink import Counting, Folding, Keeping, folder
@@ -63,7 +64,7 @@ class LinkPlan:
     """Templates of the keyword arguments."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChainPart(Work):
     """Takes one partition through a chain of stages."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowgraph.errors.wording import tell_not_iterable
@@ -10,6 +9,7 @@ from flowgraph.runtime.call import fill
 from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.partition import Listing
+from flowgraph.runtime.record import record
 from flowgraph.runtime.scope import here
 from flowgraph.runtime.work import Work
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Gather", "Give", "List", "Pack", "Rest", "Token", "Total"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Give(Work):
     """Hands out a value that was known before the run."""
 
@@ -35,7 +35,7 @@ class Give(Work):
         return Outcome(self.value.open(), stage=self.stage)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Pack(Work):
     """Puts values into a container."""
 
@@ -49,7 +49,7 @@ class Pack(Work):
         return Outcome(fill(self.template.open(), values), stage=self.stage)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class List(Work):
     """Lists the items of a value, so that each partition can take its slice."""
 
@@ -72,7 +72,7 @@ class List(Work):
         return Outcome(Listing(value), stage=self.stage)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Gather(Work):
     """Puts the partitions of a collection together to one list."""
 
@@ -95,7 +95,7 @@ class Gather(Work):
         return Outcome(dict(gathered) if self.as_dict else gathered, stage=self.stage)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Total(Work):
     """Adds up the counts of the partitions of a collection."""
 
@@ -106,7 +106,7 @@ class Total(Work):
         return Outcome(sum(outcome.value for outcome in inputs[: self.reads]), stage=self.stage)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Token(Work):
     """Says that tasks have ended, and whether well, without their data."""
 
@@ -117,7 +117,7 @@ class Token(Work):
         return outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rest(Work):
     """Lets some time pass between one batch and the next, if both have anything to do."""
 

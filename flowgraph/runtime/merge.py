@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowgraph.errors.stage import nothing_to_reduce
@@ -14,6 +13,7 @@ from flowgraph.runtime.failure import Failure
 from flowgraph.runtime.keyed import Combiner
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.partition import Listing
+from flowgraph.runtime.record import record
 from flowgraph.runtime.report import FAILED, OK
 from flowgraph.runtime.sink import folder
 from flowgraph.runtime.watch import entered
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Merge", "MergeKeys"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Merge(Work):
     """Combines partial results of a reduction, in order."""
 
@@ -87,7 +87,7 @@ class Merge(Work):
         return failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MergeKeys(Work):
     """Combines the tables of a keyed operation, in order."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import repeat
 from math import isinf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -27,6 +26,7 @@ from flowgraph.runtime.lookout import lookout
 from flowgraph.runtime.onecall import UNREACHED, OneCall, Values
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
+from flowgraph.runtime.record import record
 from flowgraph.runtime.report import Lost
 from flowgraph.runtime.row import Row
 from flowgraph.runtime.scope import Halt, here
@@ -62,7 +62,7 @@ Tell = Callable[["Stint", frozenset[int], "Bundle | None"], object]
 """Told of a stint at a slow call, what it gives back, and its records so far."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Region(Work):
     """The calls of a part of the graph: never done as a whole, but in stints."""
 
@@ -85,7 +85,7 @@ class Region(Work):
         return self.givers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Stint(Work):
     """Makes some calls of a region that are ready, until its time is up."""
 

@@ -8,7 +8,6 @@ It never raises through Dask: it gives back an `Outcome`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flowgraph.errors import SkippedError
@@ -19,6 +18,7 @@ from flowgraph.runtime.failure import Failure, Skip, annotate, twin
 from flowgraph.runtime.handover import LIGHT
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.place import Place
+from flowgraph.runtime.record import record
 from flowgraph.runtime.remade import reduced
 from flowgraph.runtime.report import FAILED, Lost
 from flowgraph.runtime.results import pick, picked
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Work", "fail_each", "lost", "missing_of", "mourn", "perform", "value_of"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Work:
     """What one task has to do."""
 
