@@ -41,7 +41,7 @@ from flowgraph.runtime.light import Give
 from flowgraph.runtime.onecall import UNREACHED
 from flowgraph.runtime.outcome import Outcome
 from flowgraph.runtime.region import Region as RegionWork
-from flowgraph.runtime.region import Stint
+from flowgraph.runtime.stint import Stint
 
 HEAVY = 300_000
 

@@ -19,7 +19,7 @@ class Claim(NamedTuple):
     slots: list[int]
     """Each behind those that it needs."""
     bound: set[int]
-    """See `flowgraph.runtime.region.Stint`."""
+    """See `flowgraph.runtime.stint.Stint`."""
     inner: set[int]
     parted: bool
     """True if enough is ready beside them for another worker."""

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from flowgraph.backends.underway import Sent
     from flowgraph.compiler.plan import Key
     from flowgraph.runtime.handover import Done
-    from flowgraph.runtime.region import Stint
     from flowgraph.runtime.report import Bundle
+    from flowgraph.runtime.stint import Stint
 
 __all__ = ["Crew"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.plan import Job, Key, Plan
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.outcome import Outcome
-    from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.stint import Stint
 
 __all__ = ["Flight", "Launched"]
 

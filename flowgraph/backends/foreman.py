@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.backends.away import Away
 from flowgraph.backends.roster import Roster
+from flowgraph.backends.straight import Straight
 from flowgraph.runtime import pickling
 from flowgraph.runtime.code import Later
 from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.region import Stint
 from flowgraph.runtime.results import Results
-from flowgraph.runtime.walk import QUICK
+from flowgraph.runtime.stint import Stint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.handover import Done
     from flowgraph.runtime.onecall import OneCall
-    from flowgraph.runtime.region import Region, Tell
+    from flowgraph.runtime.region import Region
+    from flowgraph.runtime.stint import Tell
 
 __all__ = ["Foreman"]
 
@@ -34,13 +35,6 @@ _HEAVY: Final = 1_000_000
 """Bytes that a stint keeps on its worker, from which on values stay where they are made."""
 _LIGHT: Final = 8
 """Stints in a row without such values, from which on they end by the clock again."""
-_ROW: Final = 0.1
-"""Seconds of a stint in a straight row of quick calls."""
-_ALONE: Final = 15e-6
-"""Seconds of a call, above which those of a row that one process has alone are told apart.
-
-To tell them apart cost about 12 µs a call of the DAG of layers.
-"""
 _LONGER: Final = 2
 """How many times as long as expected a stint may last, where that is more than usual."""
 _NOTHING: Final[frozenset[int]] = frozenset()
@@ -139,10 +133,8 @@ class Foreman:
         self._suspects = 0
         self._portion = 1
         self._share = 0
-        self._doubts = False
-        self._alone = False
         self._parted = False
-        self._rows: dict[int, range] = {}
+        self._straight = Straight(self._roster.ranges, rule, travels=travels)
 
     def next(
         self, *, hurry: bool = False, tell: Tell | None = None
@@ -160,8 +152,7 @@ class Foreman:
         if self._travels or self._rule.workers == 1:  # nobody could see them, or take them
             tell = None
         if self._roster.straight:
-            at_once = self._rule.workers if self._travels else 1
-            return None if self.over or len(self._away) >= at_once else self._straight_stint(tell)
+            return None if self.over else self._straight_stint(tell)
         rule, ready, pace = self._rule, self._roster.ready, self._pace
         if self.over or not ready or len(self._away) >= rule.at_once(pace):
             return None
@@ -193,30 +184,13 @@ class Foreman:
 
     def _straight_stint(self, tell: Tell | None) -> tuple[Stint, Outcome] | None:
         """A stint of the calls that stand next; None if they wait for those under way."""
-        ranges, seconds = self._roster.ranges, self._rule.seconds
-        slots = ranges.ahead(self._range() if self._travels else self._rule.row)
-        if not slots:
+        ahead = self._straight.ahead(len(self._away))
+        if ahead is None:
             return None
-        if self._travels or self._pace is not None:
-            seconds = max(seconds, _ROW)
-        row = ranges.read_by_others(slots) if self._travels else None
+        slots, seconds, row = ahead
         stint = self._made(slots, _NOTHING, _NOTHING, seconds, tell, row)
-        if self._travels:
-            self._rows[stint.part] = slots
+        self._straight.begin(stint.part, slots)
         return stint, Outcome(self._roster.known(slots))
-
-    def _range(self) -> int:
-        """How many calls of a straight row another process gets next, at most."""
-        ranges, workers = self._roster.ranges, self._rule.workers
-        if not ranges.unclaimed:
-            return 0
-        if self._pace is None:
-            workers -= len(self._away)
-        share = -(-ranges.unclaimed // workers)
-        self._alone = not ranges.is_free_of(share)
-        if self._alone:  # then one worker may as well have them all
-            return ranges.unclaimed
-        return self._rule.part(share, self._pace, _ROW)
 
     def _stint(self, claim: Claim, tell: Tell | None, length: float) -> tuple[Stint, Outcome]:
         if self._pace is not None:  # slower ones than those before are to go to others soon
@@ -268,8 +242,7 @@ class Foreman:
             A number for what is reported of it, as if it were a stint.
         """
         roster, away = self._roster, self._away
-        if roster.straight:
-            roster.scatter(stint.slots)
+        self._end_row(stint.slots)
         self.give_back(stint, slots)
         settled = away.settled(stint.part)
         made = [slot for slot in stint.slots if slot not in settled and roster.is_made(slot)]
@@ -320,7 +293,7 @@ class Foreman:
         done: Done = outcome.value
         roster = self._roster
         returned, settled = self._away.end(stint.part)
-        self._rows.pop(stint.part, None)
+        self._straight.end(stint.part)
         self._parted = False
         if roster.straight:
             if self._goes_on(stint, done):
@@ -353,7 +326,8 @@ class Foreman:
     def _end_row(self, slots: Iterable[int] = ()) -> None:
         """Have each call told apart, if they are not; some are at a worker, beside those known."""
         if self._roster.straight:
-            self._roster.scatter([*slots, *chain.from_iterable(self._rows.values())])
+            self._roster.scatter(chain(slots, *self._straight.handed()))
+            self._pace = self._straight.pace
 
     def _is_done(self) -> bool:
         """True if all calls are made, and what a stint in this process has noted has come."""
@@ -361,14 +335,9 @@ class Foreman:
 
     def _goes_on(self, stint: Stint, done: Done) -> bool:
         """Note what was made of a straight row; False, and nothing is, if others are to help."""
-        made = len(stint.slots) - len(done.left)
-        is_slow = done.busy > (_ALONE if self._travels and self._alone else QUICK) * made
-        # Once is no proof: its thread may have waited for another one.
-        if is_slow and (self._doubts or self._travels or not made):
+        if not self._straight.goes_on(len(stint.slots) - len(done.left), done.busy):
             return False
-        self._doubts = is_slow
         assert isinstance(stint.slots, range)
-        self._pace = done.busy / made if made and done.busy and not is_slow else None
         return self._roster.passed(stint.slots, done.left, done.values)
 
     def _has_failed(self, outcome: Outcome) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowgraph.runtime.code import Code
     from flowgraph.runtime.outcome import Outcome
     from flowgraph.runtime.place import Place
-    from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.stint import Stint
 
 __all__ = ["Losses"]
 

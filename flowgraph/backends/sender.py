@@ -15,10 +15,10 @@ from flowgraph.errors import SchedulerError
 from flowgraph.runtime.chain import ChainPart
 from flowgraph.runtime.light import Rest
 from flowgraph.runtime.outcome import Outcome
-from flowgraph.runtime.region import Stint
 from flowgraph.runtime.results import pick
 from flowgraph.runtime.scope import Scope
 from flowgraph.runtime.setting import Setting
+from flowgraph.runtime.stint import Stint
 from flowgraph.runtime.wire import dumps as wire_dumps
 from flowgraph.runtime.work import lost, perform
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from flowgraph.compiler.plan import Key
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.outcome import Outcome
-    from flowgraph.runtime.region import Stint
     from flowgraph.runtime.report import Bundle
+    from flowgraph.runtime.stint import Stint
 
 __all__ = ["Ahead", "Desk", "Shift"]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flowgraph.compiler.plan import Key
     from flowgraph.runtime.code import Control
     from flowgraph.runtime.outcome import Outcome
-    from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.stint import Stint
     from flowgraph.runtime.work import Work
 
 __all__ = ["Ahead", "Hands", "Stints"]

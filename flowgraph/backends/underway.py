@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flowgraph.backends.news import News
     from flowgraph.compiler.plan import Key
     from flowgraph.runtime.handover import Known
-    from flowgraph.runtime.region import Stint
+    from flowgraph.runtime.stint import Stint
 
 __all__ = ["Sent", "Underway"]
 
