@@ -24,14 +24,13 @@ async def waits(x):
 
 
 def plans(declare, monkeypatch):
-    """The plan of a graph, and that of its like by all passes."""
+    """The plan of a graph: of its node, of its step, and by all passes."""
     made = []
-    for lone in (True, False):
+    for path in (None, "lower_node", "lone_call"):
+        if path is not None:
+            monkeypatch.setattr(pipeline, path, lambda *_: None)
         g = Graph("one")
-        node = declare(g)
-        if not lone:
-            monkeypatch.setattr(pipeline, "lone_call", lambda dag: None)
-        made.append(g.compile(node, workers=2))
+        made.append(g.compile(declare(g), workers=2))
     return made
 
 
@@ -45,8 +44,10 @@ def plans(declare, monkeypatch):
         lambda g: g.task(lambda: 3),
     ],
 )
-def test_it_is_the_same(declare, monkeypatch):
-    short, full = plans(declare, monkeypatch)
+@pytest.mark.parametrize("path", [0, 1])
+def test_it_is_the_same(declare, path, monkeypatch):
+    made = plans(declare, monkeypatch)
+    short, full = made[path], made[2]
     assert short.explain() == full.explain()
     assert list(short.nodes) == list(full.nodes)
     assert [t._replace(keys=()) for t in short.targets] == [
@@ -80,7 +81,17 @@ def test_it_is_the_same(declare, monkeypatch):
 def test_what_is_more_than_a_free_call_goes_through_all_passes(declare):
     g = Graph("more")
     node = declare(g)
+    calls = g.calls
+    assert not calls or len(calls) > 1 or pipeline.lower_node(calls[0], (node,)) is None
     assert pipeline.lone_call(pipeline.freeze(g.name, g.steps, (node.name,))) is None
+
+
+def test_a_node_that_is_wanted_twice_is_given_twice(backends):
+    g = Graph("twice")
+    node = g.task(abs, -1)
+    assert pipeline.lower_node(node, (node, node)) is None
+    for backend in backends:
+        assert backend.run(g, node, node).value == (1, 1)
 
 
 def test_tokens_differ_and_are_no_words_to_dask():

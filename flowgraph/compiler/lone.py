@@ -12,19 +12,24 @@ from flowgraph.compiler.constants import own_call
 from flowgraph.compiler.drafts import Lowered, code_of, new_token, parcel_of
 from flowgraph.compiler.keys import keys_of
 from flowgraph.compiler.limits import is_limited
+from flowgraph.compiler.nodes import NodeInfo
 from flowgraph.compiler.plan import Job, Target
 from flowgraph.compiler.shipping import Cargo
 from flowgraph.compiler.steps import NO_ANNOTATIONS
 from flowgraph.declare.arguments import is_plain
-from flowgraph.declare.steps import MISSING, Call
+from flowgraph.declare.steps import MISSING, Call, plain_call
 from flowgraph.runtime.calls import Calls
 from flowgraph.runtime.onecall import OneCall
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flowgraph.compiler.dag import Dag
+    from flowgraph.declare.node import Node
+    from flowgraph.declare.stage import Stage
     from flowgraph.runtime.code import Parcel
 
-__all__ = ["lone_call", "lower_lone"]
+__all__ = ["lone_call", "lower_lone", "lower_node"]
 
 
 def lone_call(dag: Dag) -> Call | None:
@@ -40,9 +45,35 @@ def lone_call(dag: Dag) -> Call | None:
     (call,) = dag.steps
     if type(call) is not Call or call.name != dag.targets[0] or call.condition is not MISSING:
         return None
-    if call.annotations or call.stage.placement or is_limited(call.stage):
+    return None if call.annotations or _is_bound(call.stage) else call
+
+
+def _is_bound(stage: Stage[..., Any]) -> bool:
+    """True if something is said of when or where its calls are to run."""
+    return bool(stage.placement) or is_limited(stage)
+
+
+def lower_node(
+    node: Node[Any], targets: Sequence[Node[Any]]
+) -> tuple[Lowered, Sequence[NodeInfo]] | None:
+    """The task of the only node of a graph, and what the report knows of it; see `lower_lone`.
+
+    Parameters
+    ----------
+    node : Node
+        A call as it was declared.
+    targets : sequence of Node
+        What is wanted; empty for it.
+
+    Returns
+    -------
+    tuple or None
+        None if it is no free call, or wanted twice.
+    """
+    if len(targets) > 1 or _is_bound(node.stage):
         return None
-    return call
+    call = plain_call(node.name, (), node.stage, node.args, node.kwargs)
+    return lower_lone(call), (NodeInfo(call.name, call.stage.name, 1),)
 
 
 def lower_lone(call: Call) -> Lowered:

@@ -16,7 +16,7 @@ from flowgraph.compiler.gather import gather
 from flowgraph.compiler.keyed import keyed
 from flowgraph.compiler.layout import layouts
 from flowgraph.compiler.limits import limits
-from flowgraph.compiler.lone import lone_call, lower_lone
+from flowgraph.compiler.lone import lone_call, lower_lone, lower_node
 from flowgraph.compiler.lower import lower
 from flowgraph.compiler.nodes import node_table
 from flowgraph.compiler.partition import partition
@@ -129,10 +129,14 @@ def compile_declared(
     """
     calls = graph.calls
     if calls and not params:
+        wanted = cast("Sequence[Node[Any]]", targets)
         with no_collections() if len(calls) > _FEW else nullcontext():
-            straight = lower_straight(calls, cast("Sequence[Node[Any]]", targets), shape)
-        if straight is not None:
-            lowered, nodes = straight
+            if len(calls) == 1:
+                found = lower_node(calls[0], wanted)
+            else:
+                found = lower_straight(calls, wanted, shape)
+        if found is not None:
+            lowered, nodes = found
             return _plan(graph.name, nodes, shape, lowered, partial(_of_all, graph, targets, shape))
     names = tuple([handle.name for handle in targets])
     return compile_graph(graph.name, graph.steps, names, params, shape)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter, defaultdict
+from contextlib import nullcontext
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,8 @@ _stage: Final = attrgetter("stage")
 _NUMBERED: Final = re.compile(r"-\d+\Z")
 _FEW: Final = 4
 """Names that are found one by one; then all are made."""
+_MANY: Final = 500
+"""Steps, from which on nobody is to look for garbage while they are made."""
 _settling: Final = threading.RLock()
 """A call that fails has its name looked up in the thread where it does."""
 
@@ -121,7 +124,8 @@ class Log:
         calls = self.calls
         if self._stepped == len(calls):
             return
-        with _settling, no_collections():
+        many = len(calls) - self._stepped > _MANY
+        with _settling, no_collections() if many else nullcontext():
             for node in islice(calls, self._stepped, self.settled):
                 needs = tuple([calls[need]._name for need in node.needs])
                 step = plain_call(node._name, needs, node.stage, node.args, node.kwargs)
