@@ -9,6 +9,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from distributed import Client
+
 REPOSITORY = str(Path(__file__).parent.parent)
 
 
@@ -47,6 +49,11 @@ class Processes:
     def add_worker(self, threads=1):
         options = ("--no-nanny", "--no-dashboard", "--nthreads", str(threads))
         self.workers.append(self._start("worker", *options))
+
+    def await_workers(self):
+        """Wait until all are there: a busy machine takes its time."""
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(len(self.workers), timeout=60)
 
     def kill_workers(self):
         for worker in self.workers:

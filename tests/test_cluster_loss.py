@@ -104,6 +104,7 @@ def test_a_cluster_that_loses_all_workers(tmp_path, monkeypatch, again):
     monkeypatch.setattr(pulse, "_GIVE_UP", 60.0 if again else 2.0)
     began = threading.Event()
     with dask_processes(tmp_path) as processes:
+        processes.await_workers()  # else it would give up before they come
         thread = threading.Thread(target=lose_workers, args=(processes, began))
         thread.start()
         g = Graph("lonely")
