@@ -108,8 +108,8 @@ def lowered(shape: str) -> Value:
     """Seconds of declaring, compiling and lowering a graph of 100 000 nodes."""
 
     def value(results: Results) -> float | None:
-        figure = results.of("growth", f"flowgraph, {shape}, lowered", "threads")
-        return figure.each / 10 if figure else None
+        figure = results.of("growth", f"flowgraph, {shape}, lowered", "threads", 100_000)
+        return figure.median if figure else None
 
     return value
 

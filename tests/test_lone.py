@@ -10,6 +10,7 @@ import pytest
 
 from flowgraph import Graph, Retry, stage
 from flowgraph.compiler import pipeline
+from flowgraph.compiler.batches import Shape
 from flowgraph.compiler.drafts import new_token
 
 
@@ -26,24 +27,54 @@ async def waits(x):
 def plans(declare, monkeypatch):
     """The plan of a graph: of its node, of its step, and by all passes."""
     made = []
-    for path in (None, "lower_node", "lone_call"):
+    for path in (None, "lone_node", "lone_call"):
         if path is not None:
             monkeypatch.setattr(pipeline, path, lambda *_: None)
         g = Graph("one")
-        made.append(g.compile(declare(g), workers=2))
+        node = declare(g)
+        made.append(g.compile(*([] if node is None else [node]), workers=2))
     return made
 
 
-@pytest.mark.parametrize(
-    "declare",
-    [
-        lambda g: g.task(abs, -1),
-        lambda g: g.task(sum, [1, 2], name="total"),
-        lambda g: g.task(careful, {"a": object}, y=2),
-        lambda g: g.task(waits, 1),
-        lambda g: g.task(lambda: 3),
-    ],
-)
+def untargeted(g):
+    g.task(abs, -1)
+
+
+LIGHT = [
+    lambda g: g.task(abs, -1),
+    lambda g: g.task(abs, -1, name="positive"),
+    lambda g: g.task(careful, 1, y=2),
+    lambda g: g.task(waits, 1),
+    lambda g: g.task(lambda: 3),
+    untargeted,
+]
+"""Calls that are kept as nodes."""
+HEAVY = [
+    lambda g: g.task(sum, [1, 2], name="total"),
+    lambda g: g.task(careful, {"a": object}, y=2),
+]
+"""Calls that are steps at once."""
+
+
+@pytest.mark.parametrize("declare", LIGHT)
+def test_a_light_call_is_kept_as_a_node_that_is_enough_for_a_plan(declare):
+    g = Graph("one")
+    declare(g)
+    call = pipeline.lone_node(g.calls[0], ())
+    assert call == g.steps[call.name]
+    nodes = pipeline.node_table(pipeline.freeze("one", g.steps, ()))
+    assert [*pipeline.table_of(call)] == [*nodes]
+
+
+@pytest.mark.parametrize("declare", HEAVY)
+def test_a_heavy_call_is_a_step(declare):
+    g = Graph("one")
+    node = declare(g)
+    assert not g.calls
+    assert pipeline.lone_call(pipeline.freeze("one", g.steps, ())) is g.steps[node.name]
+
+
+@pytest.mark.parametrize("declare", [*LIGHT, *HEAVY])
 @pytest.mark.parametrize("path", [0, 1])
 def test_it_is_the_same(declare, path, monkeypatch):
     made = plans(declare, monkeypatch)
@@ -59,19 +90,24 @@ def test_it_is_the_same(declare, path, monkeypatch):
         assert (one.needs, one.annotations, one.held) == ((), {}, False)
         assert (other.needs, other.annotations, other.held) == ((), {}, False)
         assert replace(one.work, calls=None) == replace(other.work, calls=None)
-        ours, theirs = one.work.calls.open(), other.work.calls.open()
-        assert [c[:2] + c[4:] for c in ours] == [c[:2] + c[4:] for c in theirs]
+        assert one.work.calls.open() == other.work.calls.open()
     for mine, its in zip(short.code.stages(), full.code.stages(), strict=True):
         assert (mine.name, mine.retry, mine.timeout) == (its.name, its.retry, its.timeout)
     assert len(short.cargo) == len(full.cargo) == 1
 
 
+@pytest.mark.parametrize("options", [{"max_concurrency": 1}, {"resources": {"GPU": 1}}])
+def test_a_call_of_a_bound_stage_goes_through_all_passes(options):
+    g = Graph("bound")
+    node = g.task(stage(**options)(abs), -1)
+    assert pipeline.lone_node(g.calls[0], (node,)) is None
+    assert pipeline.lone_call(pipeline.freeze(g.name, g.steps, (node.name,))) is None
+
+
 @pytest.mark.parametrize(
     "declare",
     [
-        lambda g: g.task(stage(max_concurrency=1)(abs), -1),
         lambda g: g.task(abs, -1).annotate(priority=1),
-        lambda g: g.task(stage(resources={"GPU": 1})(abs), -1),
         lambda g: g.task(abs, g.task(abs, -1)),
         lambda g: g.when(g.param("yes", default=True), abs, -1),
         lambda g: g.param("x", default=1),
@@ -81,17 +117,28 @@ def test_it_is_the_same(declare, path, monkeypatch):
 def test_what_is_more_than_a_free_call_goes_through_all_passes(declare):
     g = Graph("more")
     node = declare(g)
-    calls = g.calls
-    assert not calls or len(calls) > 1 or pipeline.lower_node(calls[0], (node,)) is None
+    assert len(g.calls or ()) != 1
     assert pipeline.lone_call(pipeline.freeze(g.name, g.steps, (node.name,))) is None
 
 
 def test_a_node_that_is_wanted_twice_is_given_twice(backends):
     g = Graph("twice")
     node = g.task(abs, -1)
-    assert pipeline.lower_node(node, (node, node)) is None
+    assert pipeline.lone_node(node, (node, node)) is None
     for backend in backends:
         assert backend.run(g, node, node).value == (1, 1)
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_plan_tells_of_what_was_compiled(count):
+    """Whatever is declared later."""
+    g = Graph("grows")
+    nodes = [g.task(abs, -k) for k in range(count)]
+    shape = Shape(2, hands_out=True)
+    plans = [pipeline.compile_declared(g, (), {}, shape) for _ in range(2)]
+    told = plans[0].explain()
+    g.task(max, *nodes, g.param("least"))
+    assert plans[1].explain() == told
 
 
 def test_tokens_differ_and_are_no_words_to_dask():

@@ -173,6 +173,19 @@ def test_what_a_stint_leaves_behind_is_not_packed_one_by_one():
     assert outcome.maker == ()
 
 
+def test_how_long_calls_take_is_known_when_they_are_told_apart():
+    """Else the next stint would be a careful one again."""
+    g, _, total = crowd()
+    site = Site(g, total, first=4)
+    assert site.send() == [range(38), range(38, 104)]
+    site.make(0, busy=38e-6)
+    site.foreman.give_back(site.sent[0][0], frozenset({103}))
+    assert not site.foreman._roster.straight
+    assert [len(slots) for slots in site.send()] == [197]  # all that is ready, and not a part
+    site.make(0, seconds=-1.0)
+    assert site.end() == [sum(range(1, 301))]
+
+
 def test_slow_calls_that_need_one_another_are_no_row():
     g, last = chain()
     site = Site(g, last)

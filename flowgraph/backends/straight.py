@@ -100,7 +100,7 @@ class Straight:
         return self._rule.part(share, self.pace, _LONG)
 
     def begin(self, part: int, slots: range) -> None:
-        """Note that a stint of this number has these calls."""
+        """Note that a stint of this number has these calls, if it is in another process."""
         if self._travels:
             self._handed[part] = slots
 
@@ -109,7 +109,7 @@ class Straight:
         self._handed.pop(part, None)
 
     def handed(self) -> Iterable[range]:
-        """The calls of the stints that are under way."""
+        """The calls of the stints that are under way in other processes."""
         return self._handed.values()
 
     def goes_on(self, made: int, busy: float) -> bool:

@@ -121,7 +121,7 @@ class Drafts:
         number = len(self._drafts)
         place = self.number(node)
         given = (*reads, *after, *before)
-        inputs: tuple[int, ...] = given  # type: ignore[assignment]  # mostly
+        inputs: tuple[int, ...] = given  # type: ignore[assignment]  # if all are
         if tuple in set(map(type, given)):
             inputs = tuple(dict.fromkeys(map(_number, given)))
             order = {number: k for k, number in enumerate(inputs)}

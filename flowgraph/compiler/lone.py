@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowgraph.declare.stage import Stage
     from flowgraph.runtime.code import Parcel
 
-__all__ = ["lone_call", "lower_lone", "lower_node"]
+__all__ = ["lone_call", "lone_node", "lower_lone", "table_of"]
 
 
 def lone_call(dag: Dag) -> Call | None:
@@ -53,10 +53,8 @@ def _is_bound(stage: Stage[..., Any]) -> bool:
     return bool(stage.placement) or is_limited(stage)
 
 
-def lower_node(
-    node: Node[Any], targets: Sequence[Node[Any]]
-) -> tuple[Lowered, Sequence[NodeInfo]] | None:
-    """The task of the only node of a graph, and what the report knows of it; see `lower_lone`.
+def lone_node(node: Node[Any], targets: Sequence[Node[Any]]) -> Call | None:
+    """The call of the only node of a graph, if nothing is said of how it is to run.
 
     Parameters
     ----------
@@ -67,13 +65,17 @@ def lower_node(
 
     Returns
     -------
-    tuple or None
-        None if it is no free call, or wanted twice.
+    Call or None
+        None also if it is wanted twice.
     """
     if len(targets) > 1 or _is_bound(node.stage):
         return None
-    call = plain_call(node.name, (), node.stage, node.args, node.kwargs)
-    return lower_lone(call), (NodeInfo(call.name, call.stage.name, 1),)
+    return plain_call(node.name, (), node.stage, node.args, node.kwargs)
+
+
+def table_of(call: Call) -> Sequence[NodeInfo]:
+    """What the report knows of it."""
+    return (NodeInfo(call.name, call.stage.name, 1),)
 
 
 def lower_lone(call: Call) -> Lowered:
@@ -82,7 +84,7 @@ def lower_lone(call: Call) -> Lowered:
     Parameters
     ----------
     call : Call
-        What `lone_call` found.
+        What `lone_call` or `lone_node` found.
     """
     stage, token = call.stage, new_token()
     parts: tuple[Any, ...] = OneCall(0, 0, call.name, *own_call(call), ())

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 from flowgraph.compiler import story
 from flowgraph.compiler.abreast import abreast
 from flowgraph.compiler.coarsen import coarsen
+from flowgraph.compiler.dag import Dag
 from flowgraph.compiler.freeze import bind, check_names, freeze
 from flowgraph.compiler.fuse import fuse
 from flowgraph.compiler.gather import gather
 from flowgraph.compiler.keyed import keyed
 from flowgraph.compiler.layout import layouts
 from flowgraph.compiler.limits import limits
-from flowgraph.compiler.lone import lone_call, lower_lone, lower_node
+from flowgraph.compiler.lone import lone_call, lone_node, lower_lone, table_of
 from flowgraph.compiler.lower import lower
 from flowgraph.compiler.nodes import node_table
 from flowgraph.compiler.partition import partition
@@ -25,7 +26,7 @@ from flowgraph.compiler.prune import prune
 from flowgraph.compiler.realign import realign
 from flowgraph.compiler.regions import regions
 from flowgraph.compiler.steps import Chain, Combine, Group, Series
-from flowgraph.compiler.straight import lower_straight
+from flowgraph.compiler.straight import lower_straight, steps_of
 from flowgraph.compiler.tree import tree
 from flowgraph.compiler.validate import validate
 from flowgraph.declare.steps import (
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flowgraph.compiler.batches import Shape
-    from flowgraph.compiler.dag import Dag
     from flowgraph.compiler.drafts import Lowered
     from flowgraph.compiler.nodes import NodeInfo
     from flowgraph.declare.node import Handle, Node
@@ -129,23 +129,35 @@ def compile_declared(
     """
     calls = graph.calls
     if calls and not params:
-        wanted = cast("Sequence[Node[Any]]", targets)
-        with no_collections() if len(calls) > _FEW else nullcontext():
-            if len(calls) == 1:
-                found = lower_node(calls[0], wanted)
-            else:
-                found = lower_straight(calls, wanted, shape)
-        if found is not None:
-            lowered, nodes = found
-            return _plan(graph.name, nodes, shape, lowered, partial(_of_all, graph, targets, shape))
+        plan = _of_calls(graph.name, calls, cast("Sequence[Node[Any]]", targets), shape)
+        if plan is not None:
+            return plan
     names = tuple([handle.name for handle in targets])
     return compile_graph(graph.name, graph.steps, names, params, shape)
 
 
-def _of_all(graph: Register, targets: Sequence[Handle], shape: Shape) -> _Story:
+def _of_calls(
+    name: str, calls: Sequence[Node[Any]], targets: Sequence[Node[Any]], shape: Shape
+) -> Plan | None:
+    """The plan of nothing but calls, if it can be made without steps and passes."""
+    if len(calls) == 1:
+        call = lone_node(calls[0], targets)
+        return None if call is None else _lone(name, call, table_of(call), shape)
+    with no_collections() if len(calls) > _FEW else nullcontext():
+        straight = lower_straight(calls, targets, shape)
+    if straight is None:
+        return None
+    lowered, nodes = straight
+    told = partial(_of_straight, name, tuple(calls), targets, shape)
+    return _plan(name, nodes, shape, lowered, told)
+
+
+def _of_straight(
+    name: str, calls: Sequence[Node[Any]], targets: Sequence[Node[Any]], shape: Shape
+) -> _Story:
     """What all passes would have said of calls whose plan was made without them."""
-    names = tuple([handle.name for handle in targets])
-    return compile_graph(graph.name, graph.steps, names, {}, shape).story()
+    names = tuple([target.name for target in targets])
+    return compile_graph(name, steps_of(calls), names, {}, shape).story()
 
 
 def compile_graph(
@@ -185,10 +197,7 @@ def _compiled(declared: Dag, params: Mapping[str, Any], shape: Shape) -> Plan:
     check_names(declared, params)
     call = lone_call(declared)
     if call is not None:
-        nodes = node_table(declared)
-        return _plan(
-            declared.name, nodes, shape, lower_lone(call), partial(_of_lone, declared, shape)
-        )
+        return _lone(declared.name, call, node_table(declared), shape)
     wanted, told_first = _through(_FRONT, declared)
     ready, told = _through(_back(shape), bind(wanted, params))
     nodes = node_table(wanted)
@@ -197,8 +206,13 @@ def _compiled(declared: Dag, params: Mapping[str, Any], shape: Shape) -> Plan:
     return _plan(declared.name, nodes, shape, lowered, lambda: (*told_first, *told, last))
 
 
-def _of_lone(declared: Dag, shape: Shape) -> _Story:
+def _lone(name: str, call: Call, nodes: Sequence[NodeInfo], shape: Shape) -> Plan:
+    return _plan(name, nodes, shape, lower_lone(call), partial(_of_lone, name, call, shape))
+
+
+def _of_lone(name: str, call: Call, shape: Shape) -> _Story:
     """What all passes would have said of a graph of one call."""
+    declared = Dag(name, (call,), (call.name,))
     ready, told = _through((*_FRONT, *_back(shape)), declared)
     lowered = lower(ready, node_table(declared), {})
     return (*told, ("lower", partial(story.of_lower, lowered, ready)))

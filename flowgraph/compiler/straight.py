@@ -21,6 +21,7 @@ from flowgraph.compiler.numbered import Numbered
 from flowgraph.compiler.plan import Job, Target
 from flowgraph.compiler.regions import too_few
 from flowgraph.compiler.steps import NO_ANNOTATIONS
+from flowgraph.declare.steps import plain_call
 from flowgraph.runtime.code import Later
 from flowgraph.runtime.place import Place
 from flowgraph.runtime.region import Region
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
     from flowgraph.compiler.nodes import Columns, NodeInfo
     from flowgraph.declare.node import Node
     from flowgraph.declare.stage import Stage
+    from flowgraph.declare.steps import Call
 
     Calls = Sequence[Node[Any]]
 
-__all__ = ["lower_straight"]
+__all__ = ["lower_straight", "steps_of"]
 
 _kwargs: Final = attrgetter("kwargs")
 _needs: Final = attrgetter("needs")
@@ -99,6 +101,16 @@ def _lowered(calls: Calls, wanted: Sequence[int], stages: Mapping[Stage[..., Any
     return Lowered(
         token, (Job(key, work, (), NO_ANNOTATIONS, False),), found, code_of(list(stages)), ()
     )
+
+
+def steps_of(calls: Calls) -> Mapping[str, Call]:
+    """The steps that the calls of a graph would have been."""
+    names, needs, _ = _columns(calls)
+    steps = [
+        plain_call(name, reads, call.stage, call.args, call.kwargs)
+        for name, reads, call in zip(names, needs, calls, strict=True)
+    ]
+    return dict(zip(names, steps, strict=True))
 
 
 def _columns(calls: Calls) -> Columns:

@@ -1,7 +1,8 @@
-"""How frozen dataclasses are pickled: by their values alone.
+"""How dataclasses that nobody changes are pickled: by their values alone.
 
-What Python does for those with slots asks for the fields of the class each time, on
-both sides: of a trivial task that takes longer than the call.
+What Python does for frozen ones with slots asks for the fields of the class each time, on
+both sides: of a trivial task that takes longer than the call.  For others with slots it
+makes a dict of their names.
 """
 
 from __future__ import annotations
