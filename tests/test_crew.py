@@ -473,7 +473,7 @@ def test_what_was_given_back_is_made_once_though_its_worker_dies(own_client, tmp
 def test_a_call_that_kills_its_workers_fails_without_those_that_were_given_back(own_client):
     def work(k):
         if k == 0:
-            time.sleep(0.2)
+            time.sleep(0.6)
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.002)
         return k
