@@ -25,6 +25,7 @@ from flowgraph import (
     StageTimeout,
     stage,
 )
+from flowgraph.backends import local
 from flowgraph.compiler import shipping
 from flowgraph.testing import run_plain
 
@@ -803,3 +804,20 @@ def test_a_run_for_which_no_process_can_be_started_blames_no_stage(monkeypatch, 
     with pytest.raises(SchedulerError, match="could not be started"):
         # A size that no other test has warmed up.
         g.run(node, scheduler="processes", workers=7, on_error=on_error)
+
+
+@pytest.mark.parametrize("place", ["threads", "processes"])
+def test_whoever_ends_a_task_finds_the_next_one(place, monkeypatch):
+    """So many are handed over; those behind the workers' wait where all can take them."""
+    at_once = []
+    original = local.get_async
+
+    def watched(submit, workers, *args, **kwargs):
+        at_once.append(workers)
+        return original(submit, workers, *args, **kwargs)
+
+    monkeypatch.setattr(local, "get_async", watched)
+    g = Graph("many")
+    run = g.run(g.items(range(20)).map(abs), scheduler=place, workers=2)
+    assert run.value == list(range(20))
+    assert at_once == [4]

@@ -262,7 +262,8 @@ class Processes(_Local):
         broken_off = False
         try:
             rule = _rule(self.workers, _LONGER, _MUCH)
-            return _get(plan, control, on_outcome, stop, sender, rule)
+            # Who ends a task finds the next one, and need not wait until the driver has made it.
+            return _get(plan, control, on_outcome, stop, sender, rule, surplus=2)
         except BaseException as error:
             # An alarm is set by the run's time limit; what is no Exception is Ctrl-C.
             broken_off = isinstance(stop, Alarm) or not isinstance(error, Exception)

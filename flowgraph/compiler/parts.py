@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flowgraph.declare.steps import Batch, Concat, Source, Step, Take, Zip
 from flowgraph.runtime.arrange import Remaining
+from flowgraph.runtime.call import PLAIN
 from flowgraph.runtime.heads import Beside, First, Given, Left, Lists, Passed, Shifted, Slice
 from flowgraph.runtime.partition import Partition
 from flowgraph.runtime.sections import Section
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from flowgraph.runtime.heads import Head
 
 __all__ = ["Part", "Parts"]
+
+_FEW: Final = 100
+"""Items that are looked at to see whether they are plain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,13 @@ class Parts:
     def _given(self, name: str, items: Sequence[Any]) -> list[Part]:
         cuts = self._known[name].cuts
         told = f"items of '{name}'", items
-        bounds = [cuts.bounds(part, len(items)) for part in range(len(cuts))]
-        made = [Partition(Section(items, begin, end), range(begin, end)) for begin, end in bounds]
-        return [Part(Given(self._drafts.parcel(part, told))) for part in made]
+        made = []
+        for begin, end in [cuts.bounds(part, len(items)) for part in range(len(cuts))]:
+            part = Partition(Section(items, begin, end), range(begin, end))
+            # Of few items most of the time goes into a pickler that takes whatever comes.
+            plain = end - begin <= _FEW and PLAIN.issuperset(map(type, items[begin:end]))
+            made.append(Part(Given(self._drafts.parcel(part, told, plain=plain))))
+        return made
 
     def _taken(self, step: Take, parts: list[Part], add: Callable[..., int]) -> list[Part]:
         if self._known[step.needs[0]].straight:
