@@ -176,7 +176,7 @@ def test_slow_calls_keep_all_workers_busy(client):
     spans = [(a.start, a.end) for a in run.attempts if a.stage == "nap"]
     assert len(spans) == 70
     took = max(end for _, end in spans) - min(start for start, _ in spans)
-    assert took < 2 * 70 * 0.05 / 2
+    assert sum(end - start for start, end in spans) > 1.2 * took
 
 
 def test_quick_calls_do_not_wait_for_a_slow_one(client, tmp_path):
