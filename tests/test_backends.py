@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from journal import Journal
 
 from flowgraph import (
     FlowgraphError,
@@ -821,3 +822,34 @@ def test_whoever_ends_a_task_finds_the_next_one(place, monkeypatch):
     run = g.run(g.items(range(20)).map(abs), scheduler=place, workers=2)
     assert run.value == list(range(20))
     assert at_once == [4]
+
+
+@pytest.mark.parametrize("place", ["threads", "processes"])
+@pytest.mark.parametrize("single", [False, True])
+def test_who_fails_begins_nothing_more(place, single, tmp_path):
+    """Nor does anybody else: what was handed over stays undone."""
+    journal = Journal(tmp_path)
+
+    def work(k):
+        if k == 0:
+            journal.wait("held")
+            journal.note("failed")
+            raise ValueError(k)
+        if k == 1:
+            journal.note("held")
+            journal.wait("failed")
+            time.sleep(0.3)
+        else:
+            journal.note("begun", k)
+
+    g = Graph("ends")
+    if single:
+        for k in range(40):
+            g.task(work, k)
+    else:
+        g.items(range(40)).map(work)
+    with pytest.raises(StageError, match="work") as caught:
+        g.run(scheduler=place, workers=2)
+    assert str(caught.value.__cause__) == "0"
+    time.sleep(0.4)
+    assert journal.items("begun") == []

@@ -342,8 +342,7 @@ class Foreman:
 
     def _has_failed(self, outcome: Outcome) -> bool:
         """True if a stint had a failure that ends the run."""
-        bundle = outcome.bundle
-        return self._control.halts and bundle is not None and bool(bundle.failures or bundle.lost)
+        return self._control.halts and outcome.has_failed
 
     def _weigh(self, weight: int) -> None:
         """Let values stay on their workers from now on, or no more."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from dask.local import get_async
 
 from flowgraph.backends.alarm import Alarm, Answers
+from flowgraph.backends.brake import Brake
 from flowgraph.backends.pool import shared_pool
 from flowgraph.backends.rule import Rule
 from flowgraph.backends.sender import Sender
@@ -236,7 +237,8 @@ class Threads(_Local):
         halts: bool,
     ) -> Mapping[Key, Outcome]:
         """Run a plan; see `flowgraph.backends.protocol.Backend`."""
-        control = Control(plan.code, halts, stop, run=plan.token)
+        brake = Brake(stop)
+        control = Control(plan.code, halts, brake, run=plan.token, brake=brake.pull)
         with thread_pool(self.workers) as pool:
             rule = _rule(self.workers, _SHORT, _LITTLE)
             return _get(plan, control, on_outcome, stop, _Pooled(pool), rule, surplus=2)
@@ -258,7 +260,7 @@ class Processes(_Local):
         pool = shared_pool(self.workers)
         signal = pool.new_stop()
         control = Control(plan.code, halts, signal, seals=True, run=plan.token)
-        sender = Sender(pool, _WORKER)
+        sender = Sender(pool, _WORKER, signal.set)
         broken_off = False
         try:
             rule = _rule(self.workers, _LONGER, _MUCH)

@@ -45,13 +45,17 @@ class Sender:
         Where stages are called.
     worker : str
         What Dask is told of where a task ran.
+    brake : callable
+        Called at the first final failure that ends the run: before the process that told of it
+        gets its next task.
     """
 
     here = False
 
-    def __init__(self, pool: Pool, worker: str) -> None:
+    def __init__(self, pool: Pool, worker: str, brake: Callable[[], object]) -> None:
         self._pool = pool
         self._worker = worker
+        self._brake = brake
         self._setting = Setting.here()
         self._sent: set[Future[Any]] = set()
 
@@ -105,16 +109,21 @@ class Sender:
             if future.cancelled():
                 answer.cancel()
             elif (error := future.exception()) is None:
-                answer.set_result(told(future.result()))
+                tell(future.result())
             elif isinstance(error, SchedulerError):
                 answer.set_exception(error)  # no process: not the stage's fault, ends the run
             else:
-                answer.set_result(told(_lost(call, error, given_back)))
+                tell(_lost(call, error, given_back))
+
+        def tell(outcome: Outcome) -> None:
+            if call.control.halts and outcome.has_failed:
+                self._brake()
+            answer.set_result(told(outcome))
 
         try:
             future = self._send(call, heard)
         except Exception as error:
-            answer.set_result(told(_lost(call, error)))
+            tell(_lost(call, error))
         else:
             self._sent.add(future)
             future.add_done_callback(arrived)

@@ -243,6 +243,8 @@ class Control:
     """True if a run that is over must not wait for the call that a task is at."""
     run: str = ""
     """The token of the run."""
+    brake: Callable[[], object] | None = None
+    """Sets ``stop`` at the first final failure that ends the run, where a task can do that."""
 
     __reduce__ = reduced
 

@@ -81,6 +81,12 @@ class Outcome:
         self.weight = 0
 
     @property
+    def has_failed(self) -> bool:
+        """True if its task tells of a final failure."""
+        bundle = self.bundle
+        return bundle is not None and bool(bundle.failures or bundle.lost)
+
+    @property
     def value(self) -> Any:
         """The value, unpacked when first asked for.
 

@@ -170,6 +170,8 @@ class Scope:
         """Note a final failure; leaves the task if the run is to stop at the first."""
         self.failures.append(failure)
         if self.control.halts:
+            if self.control.brake is not None:
+                self.control.brake()
             raise Halt
 
     def is_over(self) -> bool:
