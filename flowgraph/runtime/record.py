@@ -1,4 +1,4 @@
-"""Frozen dataclasses that are made in half of the time."""
+"""Dataclasses that nobody changes, made in half of the time of frozen ones."""
 
 from __future__ import annotations
 
